@@ -4,6 +4,9 @@ import ctypes
 import gc
 import sys
 
+M_ARENA_MAX = -8
+"""The parameter of glibc's mallopt, from its malloc.h."""
+
 
 def release_memory() -> None:
     """Return unused memory of this process to the system; this takes a few milliseconds.
@@ -17,3 +20,10 @@ def release_memory() -> None:
         allocator.malloc_zone_pressure_relief(None, ctypes.c_size_t(0))
     elif hasattr(allocator, "malloc_trim"):  # only glibc has it; musl keeps little freed memory
         allocator.malloc_trim(ctypes.c_size_t(0))
+
+
+def share_one_heap() -> None:
+    """Have all threads of this process allocate from one heap: in those that glibc gives each, freed memory stays."""
+    allocator = ctypes.CDLL(None)
+    if hasattr(allocator, "mallopt"):  # glibc and musl, where it changes nothing
+        allocator.mallopt(M_ARENA_MAX, 1)

@@ -195,7 +195,7 @@ def keep_alive_seconds_of(keep_alive: str) -> float | None:
     try:
         return parse_keep_alive(keep_alive) if keep_alive else None
     except ValueError as error:
-        raise InvalidInput(f"keep_alive is {keep_alive!r}: {error}.", param="keep_alive") from error
+        raise InvalidInput(f"keep_alive is {keep_alive!r}: {error}.") from error
 
 
 def result_fields(finished: Finished, warnings: Iterable[str] = ()) -> dict[str, Any]:

@@ -58,5 +58,5 @@ def remove_results(folder: Path, result_id: str | None) -> int:
     count = ArtifactStore(folder).delete(result_id)
     if result_id is not None and not count:
         shown = re.sub(r"[^\w-]", "?", result_id)
-        raise InvalidInput(f"There is no result {shown}. `senses results` lists them.", param="id")
+        raise InvalidInput(f"There is no result {shown}. `senses results` lists them.")
     return count

@@ -1,7 +1,5 @@
-// Requests to the server of this page: JSON, server-sent events, and the API key if one is set.
+// Requests to the server of this page: JSON and server-sent events. Where a key is needed, the browser sends the cookie of the log-in.
 // @ts-check
-
-const KEY_ENTRY = "senses-key";
 
 /** An error envelope of the server. `status` is the HTTP status, `code` the word for programs. */
 export class ApiError extends Error {
@@ -13,17 +11,9 @@ export class ApiError extends Error {
   }
 }
 
-/** Store the API key in this browser. @param {string} key */
-export function storeApiKey(key) {
-  localStorage.setItem(KEY_ENTRY, key);
-}
-
-/** Fetch with the API key. Throws ApiError if the status is not 2xx. @param {string} path @param {RequestInit} init */
+/** Fetch. Throws ApiError if the status is not 2xx. @param {string} path @param {RequestInit} init */
 export async function request(path, init = {}) {
-  const headers = new Headers(init.headers);
-  const key = localStorage.getItem(KEY_ENTRY);
-  if (key) headers.set("authorization", `Bearer ${key}`);
-  const response = await fetch(path, { ...init, headers });
+  const response = await fetch(path, init);
   if (response.ok) return response;
   const body = await response.json().catch(() => null);
   throw new ApiError(response.status, body?.error?.message ?? `The server answered ${response.status}.`, body?.error?.code);

@@ -1,7 +1,6 @@
 // The page: follows the daemon and lays out the cards.
 // @ts-check
 import { Activity } from "./activity.js";
-import { storeApiKey } from "./api.js";
 import { Charts } from "./charts.js";
 import { Clients } from "./clients.js";
 import { Connect } from "./connect.js";
@@ -11,11 +10,12 @@ import { FolderQuestions, Folders, useFolders } from "./folders.js";
 import { PageHeader } from "./header.js";
 import { useHistory } from "./history.js";
 import { Jobs } from "./jobs.js";
-import { LogIn } from "./login.js";
+import { LogIn, LogOut } from "./login.js";
 import { Log } from "./log.js";
 import { Memory } from "./memory.js";
 import { Models } from "./models.js";
 import { Recent } from "./recent.js";
+import { Settings } from "./settings.js";
 import { modelColors } from "./tasks.js";
 import { Try } from "./try.js";
 import { html, render, useEffect, useState } from "./vendor/vendor.js";
@@ -29,14 +29,14 @@ function App() {
     setFeeds((before) => withEnvelope(before, envelope));
     setHeardAt(Date.now());
   }, setConnection), [session]);
-  const onKey = (key) => { storeApiKey(key); setSession(session + 1); setConnection("connecting"); };
-  if (connection === "unauthorized") return html`<${LogIn} wasTried=${session > 0} onKey=${onKey} />`;
-  return html`<${PageHeader} status=${feeds.status} connection=${connection} heardAt=${heardAt} />
+  const begin = () => { setFeeds({}); setConnection("connecting"); setSession(session + 1); };
+  if (connection === "unauthorized") return html`<${LogIn} onLogIn=${begin} />`;
+  return html`<${PageHeader} status=${feeds.status} connection=${connection} heardAt=${heardAt}><${LogOut} onLogOut=${begin} /><//>
     ${feeds.status && html`<${Dashboard} feeds=${feeds} isLive=${connection === "live"} />`}`;
 }
 
 function Dashboard({ feeds, isLive }) {
-  const { status, activity = [], clients = [], downloads = [], log } = feeds;
+  const { status, activity = [], clients = [], downloads = [], log, settings = [] } = feeds;
   const colors = modelColors(status.models);
   const speechModel = status.models.find((model) => model.task === "speech" && model.default);
   const history = useHistory(activity);
@@ -46,10 +46,10 @@ function Dashboard({ feeds, isLive }) {
       <${Memory} memory=${status.memory} models=${status.models} colors=${colors} />
       <${Models} models=${status.models} past=${history.hour?.models ?? {}} downloads=${downloads} colors=${colors} />
       <div class="pair"><${Jobs} jobs=${status.jobs} colors=${colors} /><${Activity} events=${activity} /></div></div>
-    <div class="past"><${Charts} history=${history} models=${status.models} />
-      <${Clients} clients=${clients} /><${Folders} folders=${folders} />
-      ${log && html`<${Log} log=${log} />`}</div>
     <div class="side"><${Try} voices=${speechModel?.voices ?? []} /><${Recent} activity=${activity} /><${Connect} /></div>
+    <div class="past"><${Charts} history=${history} models=${status.models} />
+      <div class="pair"><${Clients} clients=${clients} /><${Folders} folders=${folders} /></div>
+      ${settings.length > 0 && html`<${Settings} settings=${settings} />`}${log && html`<${Log} log=${log} />`}</div>
   </main>`;
 }
 

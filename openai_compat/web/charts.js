@@ -28,19 +28,21 @@ function Graphs({ history, model }) {
     const all = points(history, model);
     return { all, perMinute: rates(all, history.bucket_seconds), marked: marks(history, model) };
   }, [history, model]);
-  const last = all.at(-1);
-  const timed = all.findLast(({ p50 }) => p50 !== null);
+  const last = all.length - 1;
+  const timed = all.findLastIndex(({ p50 }) => p50 !== null);
   const of = (name) => all.map((point) => point[name]);
-  const common = { xs: of("at"), marks: marked };
+  const common = { xs: of("at"), marks: marked, at: last };
   return html`<div class="charts">
-      <${Chart} ...${common} title="Memory" value="${last.memory.toFixed(1)} GB" unit=" GB" series=${[of("memory")]} color="--violet" minimumMax=${1} />
-      <${Chart} ...${common} title="Requests per minute" value=${String(Number(perMinute.at(-1).toFixed(1)))} unit="" series=${[perMinute]} color="--teal" minimumMax=${4} />
-      <${Chart} ...${common} title="Time of a request, p50 and p95" value=${timed ? `${duration(timed.p50)}, ${duration(timed.p95)}` : "–"} unit=" s"
+      <${Chart} ...${common} title="Memory" text=${(index) => `${all[index].memory.toFixed(1)} GB`} unit=" GB" series=${[of("memory")]} color="--violet" minimumMax=${1} />
+      <${Chart} ...${common} title="Requests per minute" text=${(index) => String(Number(perMinute[index].toFixed(1)))} unit="" series=${[perMinute]} color="--teal" minimumMax=${4} />
+      <${Chart} ...${common} title="Time, p50 and p95" at=${timed} text=${(index) => times(all[index])} unit=" s"
         series=${[of("p95"), of("p50")]} color="--blue" minimumMax=${1} hasGaps=${true} />
-      ${!model && html`<${Chart} ...${common} title="Running and queued" value="${last.running} + ${last.queued}" unit=""
+      ${!model && html`<${Chart} ...${common} title="Running and queued" text=${(index) => `${all[index].running} + ${all[index].queued}`} unit=""
         series=${[all.map((point) => point.running + point.queued), of("running")]} color="--amber" minimumMax=${4} />`}
     </div><${Legend} marks=${marked} />`;
 }
+
+const times = (point) => (point && point.p50 !== null ? `${duration(point.p50)}, ${duration(point.p95)}` : "–");
 
 /** What the vertical lines mean, and how many there are. */
 function Legend({ marks: marked }) {

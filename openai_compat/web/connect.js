@@ -1,6 +1,7 @@
 // Set-up texts of clients, to copy.
 // @ts-check
 import { request } from "./api.js";
+import { Copy } from "./copy.js";
 import { Tabs } from "./tabs.js";
 import { html, useEffect, useState } from "./vendor/vendor.js";
 
@@ -29,10 +30,4 @@ export function Connect() {
     <div id="connect-panel" role="tabpanel" aria-label=${selected.name}><p class="muted">${selected.advice}</p>
       <div class="snippet"><pre tabindex="0"><code>${selected.text}</code></pre><${Copy} text=${selected.text} /></div></div>
     <p class="muted"><small>MCP over HTTP: <code>${location.origin}/mcp</code></small></p></section>`;
-}
-
-function Copy({ text }) {
-  const [copied, setCopied] = useState("");
-  const copy = () => navigator.clipboard.writeText(text).then(() => setCopied(text), () => {});
-  return html`<button type="button" onClick=${copy}>${copied === text ? "Copied" : "Copy"}</button>`;
 }

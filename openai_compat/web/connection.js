@@ -1,6 +1,7 @@
 // The connection to the daemon: what it sends, and a watchdog that connects again where nothing is heard.
 // @ts-check
 import { ApiError, events, request } from "./api.js";
+import { messages } from "./socket.js";
 
 export const SILENCE_SECONDS = 3;
 const RETRY_MILLISECONDS = 1000;
@@ -10,8 +11,9 @@ const WAKING = ["visibilitychange", "online", "pageshow"];
 /** @typedef {"connecting" | "live" | "lost" | "unauthorized"} Connection */
 
 /**
- * Follow what the daemon sends. It sends at least one event a second: silence means that the connection is lost.
- * @param {string} path of a stream of server-sent events
+ * Follow what the daemon sends. It sends at least one event a second: silence means that the connection is lost. Then
+ * server-sent events and a WebSocket are tried in turn, since some proxies hold back the one or refuse the other.
+ * @param {string} path of a stream of events, of both kinds
  * @param {(event: any) => void} onEvent
  * @param {(connection: Connection) => void} onConnection
  * @returns {() => void} stops following
@@ -19,8 +21,9 @@ const WAKING = ["visibilitychange", "online", "pageshow"];
 export function follow(path, onEvent, onConnection) {
   const stop = new AbortController();
   (async () => {
-    while (!stop.signal.aborted) {
-      const error = await listen(path, stop.signal, onEvent, onConnection);
+    for (let attempt = 0; !stop.signal.aborted; attempt += 1) {
+      const stream = attempt % 2 ? messages : serverSent;
+      const error = await listen((signal) => stream(path, signal), stop.signal, onEvent, onConnection);
       if (stop.signal.aborted) return;
       const isUnauthorized = error instanceof ApiError && error.status === 401;
       onConnection(isUnauthorized ? "unauthorized" : "lost");
@@ -31,13 +34,16 @@ export function follow(path, onEvent, onConnection) {
   return () => stop.abort();
 }
 
+async function* serverSent(path, signal) {
+  yield* events(await request(path, { signal }));
+}
+
 /** Listen until the stream ends, fails or is silent; return what ended it. */
-async function listen(path, stop, onEvent, onConnection) {
+async function listen(stream, stop, onEvent, onConnection) {
   const silence = new AbortController();
   const watchdog = watch(() => silence.abort(new Error("nothing was heard")));
   try {
-    const response = await request(path, { signal: AbortSignal.any([stop, silence.signal]) });
-    for await (const event of events(response)) {
+    for await (const event of stream(AbortSignal.any([stop, silence.signal]))) {
       watchdog.heard();
       onConnection("live");
       onEvent(event);

@@ -2,7 +2,7 @@
 // @ts-check
 
 /** The kinds that this page follows besides the status. */
-export const FOLLOWED = ["activity", "clients", "downloads", "log"];
+export const FOLLOWED = ["activity", "clients", "downloads", "log", "settings"];
 const MAX_EVENTS = 200;
 const MAX_LINES = 500;
 

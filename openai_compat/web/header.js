@@ -4,12 +4,12 @@ import { span } from "./format.js";
 import { html, useEffect, useState } from "./vendor/vendor.js";
 
 /** The status line says only what changes the meaning, because it is read aloud; the age stands beside it. */
-export function PageHeader({ status, connection, heardAt }) {
+export function PageHeader({ status, connection, heardAt, children }) {
   const [ok, text] = health(status, connection);
   return html`<header class="page"><img src="web/icon.svg" alt="" width="36" height="36" />
     <h1>Senses</h1><span class="muted version">${status?.version}</span>
     <${Age} status=${status} isLive=${connection === "live"} heardAt=${heardAt} />
-    <p role="status" data-ok=${ok}>${text}</p></header>`;
+    <p role="status" data-ok=${ok}>${text}</p>${children}</header>`;
 }
 
 /** Return whether all is well, and the words for it. */

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from model_runtime.release_memory import release_memory
+from model_runtime.release_memory import release_memory, share_one_heap
 from model_runtime.supervisor import memory
 from tests.darwin.libsystem import FakeLibSystem
 
@@ -29,3 +29,9 @@ def test_freed_memory_goes_back_by_the_call_that_a_mac_has(libsystem: FakeLibSys
     release_memory()
 
     assert libsystem.relieved_bytes == [0]
+
+
+def test_threads_allocate_as_they_always_do_on_a_mac(libsystem: FakeLibSystem) -> None:
+    share_one_heap()  # the stand-in has no mallopt, as a Mac has none
+
+    assert not hasattr(libsystem, "mallopt")

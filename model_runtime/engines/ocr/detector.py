@@ -8,7 +8,7 @@ import numpy as np
 from rapidocr.ch_ppocr_det.utils import DBPostProcess
 
 from model_runtime.catalog.builtin_models import OCR_WINDOW_PIXELS
-from model_runtime.engines.ocr.session import open_session
+from model_runtime.engines.ocr.session import THREADS, open_session
 
 MAX_WIDTH = 2048
 """Wider pictures are shrunk to it for the search."""
@@ -28,7 +28,7 @@ class TextDetector:
     """The detector's network, with rapidocr's way from its map of probabilities to boxes and rapidocr's thresholds."""
 
     def __init__(self, path: Path) -> None:
-        self._session = open_session(path)
+        self._session = open_session(path, THREADS)
         self._find_boxes = DBPostProcess(thresh=0.3, box_thresh=0.5, max_candidates=3000, unclip_ratio=1.6)
 
     def find(self, window: np.ndarray, scale: float) -> list[Quad]:

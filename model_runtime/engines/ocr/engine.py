@@ -16,7 +16,7 @@ from model_runtime.errors import InvalidInput, LoadFailed
 from model_runtime.events import ChatResult, EngineEvent, Progress, Result, TextDelta, TextLine
 from model_runtime.loading import LoadedModel, LoadSpec
 from model_runtime.media.types import ImageData
-from model_runtime.release_memory import release_memory
+from model_runtime.release_memory import release_memory, share_one_heap
 from model_runtime.requests import Chat, Request
 
 MIN_CONFIDENCE = 0.6
@@ -50,6 +50,7 @@ class OcrEngine:
         """
         self._model_name, folder = spec.model, Path(spec.folders["model"])
         report_progress("weights", 0.0)
+        share_one_heap()
         try:
             self._detector = TextDetector(folder / OCR_DETECTOR)
             self._recognizer = TextRecognizer(folder / OCR_RECOGNIZER)

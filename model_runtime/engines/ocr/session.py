@@ -5,13 +5,13 @@ from pathlib import Path
 
 from onnxruntime import InferenceSession, SessionOptions
 
-MAX_THREADS = 4
+THREADS = max(1, min(os.cpu_count() or 1, 4))
 """More threads make these small networks hardly faster."""
 ERRORS_ONLY = 3
 
 
-def open_session(path: Path) -> InferenceSession:
-    """Load a network.
+def open_session(path: Path, threads: int) -> InferenceSession:
+    """Load a network, each run of which computes on this many threads.
 
     Its buffers are freed after each run: the arena would keep the largest that any picture ever needed. Threads do not
     spin while they wait, which would take the processors from other workers.
@@ -19,7 +19,7 @@ def open_session(path: Path) -> InferenceSession:
     options = SessionOptions()
     options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False
-    options.intra_op_num_threads = max(1, min(os.cpu_count() or 1, MAX_THREADS))
+    options.intra_op_num_threads = threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = ERRORS_ONLY
     return InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -69,6 +69,28 @@ def test_freed_memory_that_the_allocator_keeps_is_released() -> None:
     assert int(result.stdout.split()[0]) > 30_000_000
 
 
+BLOCK_OF_A_THREAD = """
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from model_runtime.release_memory import share_one_heap
+share_one_heap()
+with ThreadPoolExecutor(1) as pool:
+    block = pool.submit(bytes, 60_000).result()
+heap = next(line for line in Path("/proc/self/maps").read_text().splitlines() if line.endswith("[heap]"))
+first, end = (int(address, 16) for address in heap.split()[0].split("-"))
+print(first <= id(block) < end)
+"""
+
+
+@pytest.mark.process
+@pytest.mark.promise("runtime:memory-returned")
+@pytest.mark.skipif(sys.platform != "linux", reason="heaps of threads are glibc's")
+def test_threads_allocate_from_the_heap_that_is_released() -> None:
+    result = subprocess.run([sys.executable, "-c", BLOCK_OF_A_THREAD], capture_output=True, text=True, check=True)
+
+    assert result.stdout.strip() == "True"
+
+
 @pytest.mark.promise("runtime:memory-returned")
 def test_reference_cycles_are_released() -> None:
     class Call:

@@ -17,7 +17,10 @@ from tests.fakes import FakeService, model_status
 from tests.openai_compat.clients import wait_until
 from tests.openai_compat.conftest import SwitchableApp
 from tests.openai_compat.dashboard.page import jobs, show
-from tests.openai_compat.dashboard.test_folders import Consents
+from tests.openai_compat.dashboard.test_folders import Consents, Use
+from tests.openai_compat.dashboard.test_page_commands import Files
+from tests.openai_compat.dashboard.test_page_machine import CLIENT, Connected
+from tests.openai_compat.dashboard.test_page_settings import Control
 
 pytestmark = [pytest.mark.browser, pytest.mark.promise("page:accessible")]
 AXE = Path(__file__).parents[3] / "packaging" / "node_modules" / "axe-core" / "axe.min.js"
@@ -41,12 +44,18 @@ def show_everything(service: FakeService) -> None:
 async def full_page(page: Page, server: tuple[SwitchableApp, str], service: FakeService, settings: Settings) -> Page:
     """Return the page with something in each of its cards."""
     server[0].app = create_app(
-        service, settings, folders=Consents([]), client_snippets=lambda: [("Claude Code", "a"), ("Cursor", "{}")]
+        service,
+        settings,
+        folders=Consents([Use("granted", folder=Path("/home/ann/Site"))]),
+        client_snippets=lambda: [("Claude Code", "a"), ("Cursor", "{}")],
+        clients=Connected(CLIENT),
+        model_files=Files(),
+        live_settings=Control(),
     )
     show_everything(service)
     await page.goto("/")
     await expect(page.get_by_role("region", name="Activity")).to_contain_text("queue full")
-    await expect(page.get_by_role("region", name="Folders")).to_be_visible()
+    await expect(page.get_by_role("region", name="Questions")).to_be_visible()
     return page
 
 
@@ -57,8 +66,12 @@ async def test_axe_finds_nothing(full_page: Page, scheme: Any, width: int) -> No
         pytest.skip("axe-core is not installed: run npm ci in packaging.")
     await full_page.set_viewport_size({"width": width, "height": 900})
     await full_page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    await full_page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     await full_page.evaluate(AXE.read_text(encoding="utf-8"))
 
+    assert await full_page.evaluate(RUN_AXE) == []
+    await full_page.get_by_role("button", name="Download absent").click()
+    await expect(full_page.get_by_role("dialog")).to_contain_text("Licence")
     assert await full_page.evaluate(RUN_AXE) == []
 
 
@@ -95,3 +108,14 @@ async def test_a_keyboard_alone_loads_a_model(full_page: Page, service: FakeServ
     await full_page.keyboard.press("Enter")
 
     await wait_until(lambda: service.loaded_models == ["vlm-starter"])
+
+
+async def test_without_a_clipboard_the_text_to_copy_is_selected(full_page: Page) -> None:
+    """Browsers offer the clipboard to pages of this machine and of HTTPS only."""
+    await full_page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    panel = full_page.get_by_role("tabpanel", name="Claude Code")
+
+    await panel.get_by_role("button", name="Copy").click()
+
+    await expect(panel.get_by_role("button", name="Selected: press")).to_be_visible()
+    assert await full_page.evaluate("getSelection().toString()") == "a"

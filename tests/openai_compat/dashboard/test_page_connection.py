@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import anyio
 import pytest
-from playwright.async_api import Page, Request, Route, expect
+from playwright.async_api import Page, Request, Route, WebSocketRoute, expect
 
 from model_runtime.status import ModelState, Status
 from tests.fakes import FakeService
@@ -57,24 +57,68 @@ async def test_a_closed_lid_is_noticed_when_it_opens(health: Page) -> None:
     assert len(asked) <= 2, "it connects again once, not for each missed tick"
 
 
-@pytest.mark.parametrize("fault", ["refused", "hanging"])
-async def test_a_page_comes_back_after_its_daemon_or_a_dead_proxy_does(health: Page, fault: str) -> None:
-    """A restarting daemon refuses connections; a dead proxy takes them and never answers."""
+async def test_a_page_comes_back_after_its_daemon_does(health: Page) -> None:
+    """A daemon that restarts refuses connections, or its proxy does."""
 
-    async def fail(route: Route) -> None:
-        if fault == "refused":
-            await route.fulfill(status=502, body="")
+    async def refuse(route: Route) -> None:
+        await route.fulfill(status=502, body="")
 
-    await health.route("**/api/events*", fail)
-    await health.clock.fast_forward(4000)
-    await expect(health.get_by_role("status")).to_have_text(LOST)
-    for _ in range(2):  # still nothing, and still trying
+    async def close(socket: WebSocketRoute) -> None:
+        await socket.close()
+
+    await health.route("**/api/events*", refuse)
+    await health.route_web_socket("**/api/events*", close)
+    for _ in range(4):  # still nothing, and still trying
         await health.clock.fast_forward(4000)
     await expect(health.get_by_role("status")).to_have_text(LOST)
     await health.unroute("**/api/events*")
-    await health.clock.fast_forward(4000)
+    for _ in range(2):
+        await health.clock.fast_forward(4000)
 
     await expect(health.get_by_role("status")).to_have_text("Healthy")
+
+
+async def test_a_page_comes_back_after_a_dead_proxy_does(page: Page, service: FakeService) -> None:
+    """It takes connections of both kinds and never answers."""
+    heard = service.changes
+
+    async def dead() -> AsyncGenerator[Status]:
+        await anyio.sleep_forever()
+        yield service.status()
+
+    service.changes = dead  # type: ignore[method-assign]
+    await page.clock.install()
+    await page.goto("/")
+    await expect(page.get_by_role("status")).to_have_text("Connecting…")
+    for _ in range(3):
+        await page.clock.fast_forward(4000)
+    await expect(page.get_by_role("status")).to_have_text(LOST)
+    service.changes = heard  # type: ignore[method-assign]
+    for _ in range(2):
+        await page.clock.fast_forward(4000)
+
+    await expect(page.get_by_role("status")).to_have_text("Healthy")
+
+
+async def test_behind_a_proxy_that_holds_events_back_the_page_listens_to_a_web_socket(page: Page) -> None:
+    ended = anyio.Event()
+
+    async def hold(route: Route) -> None:
+        await ended.wait()
+        await route.abort()
+
+    await page.route("**/api/events*", hold)
+    await page.clock.install()
+    await page.goto("/")
+    await expect(page.get_by_role("status")).to_have_text("Connecting…")
+
+    await page.clock.fast_forward(4000)
+    await expect(page.get_by_role("status")).to_have_text(LOST)
+    await page.clock.fast_forward(1500)
+
+    await expect(page.get_by_role("status")).to_have_text("Healthy")
+    ended.set()
+    await page.unroute_all(behavior="wait")
 
 
 async def test_a_model_that_failed_is_named_in_the_status_line(page: Page, service: FakeService) -> None:

@@ -35,3 +35,11 @@ async def test_an_unchanged_file_is_not_sent_again(http: httpx2.AsyncClient) -> 
 
     assert second.status_code == 304
     assert second.content == b""
+
+
+@pytest.mark.promise("page:small")
+async def test_a_browser_learns_of_every_module_with_the_page(http: httpx2.AsyncClient) -> None:
+    answer = await http.get("/")
+
+    named = re.findall(r"<web/([^>]+)>; rel=modulepreload", answer.headers["link"])
+    assert set(named) == {path.relative_to(WEB_FOLDER).as_posix() for path in WEB_FOLDER.rglob("*.js")}

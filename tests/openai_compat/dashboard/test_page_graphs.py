@@ -47,7 +47,7 @@ POINTS = """Promise.all([import('/web/series.js'), fetch('/api/history').then((a
 async def test_each_model_has_its_own_graphs_of_the_hour_and_the_day(page: Page, service: FakeService) -> None:
     service.history.record(ended(3 * 3600, model="tts-starter", seconds=2.0))
     service.history.record(ended(30))
-    timed = page.get_by_role("img", name=re.compile("^Time of a request"))
+    timed = page.get_by_role("img", name=re.compile("^Time, p50 and p95"))
     await page.goto("/")
     await expect(timed).to_have_attribute("aria-label", re.compile(r": 0\.\d+ s, 0\.\d+ s$"))
 
@@ -71,6 +71,27 @@ async def test_loads_and_evictions_are_marked(page: Page, service: FakeService) 
     await expect(graphs.get_by_role("listitem").filter(has_text="eviction 1")).to_be_visible()
     await expect(graphs.get_by_role("listitem").filter(has_text=re.compile("^load 1"))).to_be_visible()
     await expect(graphs.get_by_role("listitem").filter(has_text="failed load 1")).to_be_visible()
+
+
+async def test_the_pointer_reads_a_graph(page: Page, service: FakeService) -> None:
+    service.history.record(Sampled(time.time() - 1800, {"vlm-starter": 6_000_000_000}, 1, 2))
+    await page.goto("/")
+    memory = page.get_by_role("figure").filter(has_text="Memory")
+    await expect(memory.get_by_role("strong")).to_have_text("0.0 GB")
+    plot = memory.locator(".u-over")
+    box = await plot.bounding_box()
+    assert box is not None
+
+    told = ""
+    for offset in range(-3, 4):  # the one bucket of half an hour ago is about two pixels wide
+        await plot.hover(position={"x": box["width"] / 2 + offset, "y": 20})
+        told = await memory.get_by_role("strong").inner_text()
+        if "6.0 GB" in told:
+            break
+    assert re.fullmatch(r"(\w+ )?\d\d:\d\d:\d\d 6\.0 GB", told)
+    await page.get_by_role("heading", name="Graphs").hover()
+
+    await expect(memory.get_by_role("strong")).to_have_text("0.0 GB")
 
 
 async def test_rates_are_of_the_last_minute_and_never_negative(page: Page) -> None:

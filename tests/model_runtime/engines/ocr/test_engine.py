@@ -1,11 +1,16 @@
 """The engine on pictures that are drawn here. Pillow brings its font, so every machine draws the same."""
 
+import threading
+from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
+from model_runtime.engines.ocr import engine as ocr_engine
+from model_runtime.engines.ocr import recognizer
 from model_runtime.engines.ocr.detector import windows
 from model_runtime.engines.ocr.engine import OcrEngine, to_bgr
 from model_runtime.errors import Cancelled, InvalidInput, LoadFailed
@@ -140,7 +145,8 @@ def test_a_cancelled_job_ends_after_a_window_or_a_batch_of_lines(engine: OcrEngi
 @pytest.mark.promise("reliability:turns-change-nothing")
 def test_pictures_that_take_turns_are_read_as_if_each_were_alone(engine: OcrEngine) -> None:
     pictures = [
-        from_pillow(drawn(*(f"Page {page}, line {row}" for row in range(12)), size=(640, 640))) for page in (1, 2)
+        from_pillow(drawn(*(f"Page {page}, line {row} of a page of long lines" for row in range(9)), size=(640, 480)))
+        for page in (1, 2)
     ]
     serial = SerialEngine(engine, lambda job: None)
     for job, picture in enumerate(pictures):
@@ -155,6 +161,40 @@ def test_pictures_that_take_turns_are_read_as_if_each_were_alone(engine: OcrEngi
 
     assert results == {job: read(engine, picture) for job, picture in enumerate(pictures)}
     assert jobs != sorted(jobs)
+
+
+class MeetingSession:
+    """A network that reads nothing, and answers only when two batches are in it at once."""
+
+    def __init__(self) -> None:
+        self._both = threading.Barrier(2, timeout=30)
+
+    def get_modelmeta(self) -> SimpleNamespace:
+        """Return an alphabet of one letter."""
+        return SimpleNamespace(custom_metadata_map={"character": "a"})
+
+    def run(self, _names: None, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """Return probabilities of no letter: float32 of shape (lines, 1, 3)."""
+        self._both.wait()
+        return [np.zeros((len(inputs["x"]), 1, 3), np.float32)]
+
+
+def test_two_batches_of_lines_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recognizer, "open_session", lambda path, threads: MeetingSession())
+    line = np.array([[0, 0], [1300, 0], [1300, 40], [0, 40]], np.float32)
+
+    first, second = recognizer.TextRecognizer(Path()).read(np.zeros((40, 1300, 3), np.uint8), [line] * 4)
+
+    assert [set(first), set(second)] == [{0, 1}, {2, 3}]
+
+
+def test_the_threads_that_read_share_one_heap(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared: list[bool] = []
+    monkeypatch.setattr(ocr_engine, "share_one_heap", lambda: shared.append(True))
+
+    open_engine()
+
+    assert shared == [True]
 
 
 def test_an_instruction_is_answered_with_what_the_model_does_instead(engine: OcrEngine) -> None:
