@@ -302,6 +302,7 @@ OPENAI = {
     "login:own-page": "The cookie of the log-in is of no use to a page of another address or port.",
     "tls:serves": "With a certificate and its key Senses serves HTTPS, and its own commands trust exactly that certificate.",
     "tls:refused": "A certificate or key that is missing, unreadable or of another pair is refused in one sentence.",
+    "status:preview": "An unfinished picture is shown while it is drawn, for a caller who asked for such.",
     "status:idle": "While nothing happens and nobody follows the status, nothing is read or computed again without a change.",
     "metrics:checked": "Prometheus's own tool finds nothing wrong with the metrics.",
     "metrics:board": "Every panel of the board and every alert rule finds its metrics in a Prometheus that scrapes Senses.",
