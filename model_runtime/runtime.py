@@ -18,7 +18,7 @@ from model_runtime.catalog.model import Model, ModelInfo
 from model_runtime.catalog.protocol import CatalogProtocol
 from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.errors import Cancelled, UnknownModel
-from model_runtime.events import Event, Finished, Timings
+from model_runtime.events import Event, Finished, Preview, Timings
 from model_runtime.history.events import DaemonStarted
 from model_runtime.history.history import TIER_SIZES
 from model_runtime.history.store import HistoryStore
@@ -234,6 +234,10 @@ class Runtime:
         """Cancel a queued or running request; return False if no such request is open."""
         error = Cancelled(f"Request {request_id} was cancelled by an operator.")
         return self._supervisor.cancel(request_id, error)
+
+    def preview(self, request_id: int) -> Preview | None:
+        """Return the newest unfinished picture of an open request; None if there is none."""
+        return self._supervisor.preview(request_id)
 
     def status(self) -> Status:
         """Return a snapshot of everything."""

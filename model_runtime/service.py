@@ -6,7 +6,7 @@ from typing import Protocol
 from model_runtime.catalog.model import ModelInfo
 from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.errors import UnknownModel, WrongTask
-from model_runtime.events import Event
+from model_runtime.events import Event, Preview
 from model_runtime.history.store import HistoryStore
 from model_runtime.problems import Problems
 from model_runtime.requests import Request, Task
@@ -115,6 +115,10 @@ class Service(Protocol):
 
     def cancel(self, request_id: int) -> bool:
         """Cancel a queued or running request, whose `run` raises `Cancelled`. Return False if it has ended."""
+        ...
+
+    def preview(self, request_id: int) -> Preview | None:
+        """Return the newest unfinished picture of an open request whose caller asked for such; None without one."""
         ...
 
     def model_info(self, name: str) -> ModelInfo | None:

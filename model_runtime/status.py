@@ -87,6 +87,8 @@ class JobStatus:
     age_seconds: float
     reason: str = ""
     """Why it waits, as a clause; "" while it runs."""
+    preview_step: int = 0
+    """The step of the unfinished picture that can be shown; 0 without one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,7 @@ class FakeService:
         self.unloaded_models: list[str] = []
         self.loaded_models: list[str] = []
         self.pinned: dict[str, bool] = {}
+        self.previews: dict[int, Preview] = {}
         self.applied: list[Settings] = []
         self.kept: dict[str, float] = {}
         self.cancelled_jobs: list[int] = []
@@ -216,6 +217,10 @@ class FakeService:
         """Know job 1 only."""
         self.cancelled_jobs.append(job)
         return job == 1
+
+    def preview(self, job: int) -> Preview | None:
+        """Return what a test has put there."""
+        return self.previews.get(job)
 
     def model_info(self, name: str) -> ModelInfo | None:
         """Return what the status says of one of the models."""

@@ -86,15 +86,16 @@ def history(
 def logs(
     follows: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines until Ctrl-C.")] = False,
     count: Annotated[int, typer.Option("--lines", "-n", help="How many of the last lines.", min=0)] = 50,
+    as_json: AsJson = False,
 ) -> None:
     """Show the log of the daemon."""
     from mcp_server.cli.logs import follow, last_lines
+    from mcp_server.cli.outputs import print_result
 
     path = Path(InstancePaths(os.environ).log_file)
-    for line in last_lines(path, count):
-        typer.echo(line)
-    for line in follow(path) if follows else ():
-        typer.echo(line)
+    for lines in (last_lines(path, count), follow(path) if follows else ()):
+        for line in lines:
+            print_result([{"line": line}], line, as_json=as_json)
 
 
 def rm(

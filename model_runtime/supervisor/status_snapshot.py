@@ -96,6 +96,7 @@ def request_status(request: RequestView, model: ModelView | None, now: float) ->
         total=request.total,
         age_seconds=now - request.arrived_at,
         reason=request.reason,
+        preview_step=request.preview_step,
     )
 
 

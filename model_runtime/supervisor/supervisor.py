@@ -14,6 +14,7 @@ import anyio
 from model_runtime.catalog.disk import ModelFiles
 from model_runtime.catalog.model import Model
 from model_runtime.errors import SensesError, ShuttingDown
+from model_runtime.events import Preview
 from model_runtime.history.events import Sampled
 from model_runtime.history.store import HistoryStore
 from model_runtime.prepare import PreparedRequest
@@ -204,6 +205,11 @@ class Supervisor:
             return False
         self._fail(request, error)
         return True
+
+    def preview(self, request_id: int) -> Preview | None:
+        """Return the newest unfinished picture of an open request, if there is one."""
+        request = self._requests.active.get(request_id)
+        return request.preview if request else None
 
     def has_worker(self, model: str) -> bool:
         """Return whether a worker loads, holds or unloads this model."""

@@ -95,6 +95,8 @@ class RequestView:
     total: float
     reason: str = ""
     """What it waits for, as a clause; empty while it runs."""
+    preview_step: int = 0
+    """The step of its newest unfinished picture; 0 without one."""
 
 
 @dataclass(frozen=True, slots=True)

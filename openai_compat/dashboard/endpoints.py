@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
+from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -13,6 +14,8 @@ from model_runtime.status import ModelState
 from openai_compat.dashboard.folders import NO_STORE
 from openai_compat.dashboard.health import health_of
 from openai_compat.dashboard.status_json import status_json
+from openai_compat.dashboard.thumbnail import thumbnail
+from openai_compat.http.errors import UnknownUrl
 
 ClientSnippets = Callable[[], Sequence[tuple[str, str]]]
 """Returns a client's name and its set-up text (a command to type or JSON to paste) for each client."""
@@ -32,6 +35,7 @@ class StatusEndpoint:
             Route("/api/status", self.get_status, methods=["GET"]),
             Route("/api/clients", self.list_clients, methods=["GET"]),
             Route("/api/jobs/{id:int}/cancel", self.cancel, methods=["POST"]),
+            Route("/api/jobs/{id:int}/preview", self.get_preview, methods=["GET"]),
         ]
 
     async def health(self, request: Request) -> Response:
@@ -76,3 +80,16 @@ class StatusEndpoint:
         if not self.service.cancel(job_id):
             raise InvalidInput(f"Job {job_id} does not exist or has already ended.", param="id", code="not_found")
         return JSONResponse({"job": job_id})
+
+    async def get_preview(self, request: Request) -> Response:
+        """Return a small PNG of the unfinished picture of a request.
+
+        Raises:
+            UnknownUrl: the request has none, or has ended.
+        """
+        job_id = request.path_params["id"]
+        preview = self.service.preview(job_id)
+        if preview is None:
+            raise UnknownUrl(f"Job {job_id} has no picture to show, or has ended.")
+        png = await to_thread.run_sync(thumbnail, preview.image)
+        return Response(png, media_type="image/png", headers=NO_STORE)

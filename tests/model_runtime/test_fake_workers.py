@@ -20,7 +20,7 @@ from model_runtime.errors import (
     UnknownModel,
     WorkerDied,
 )
-from model_runtime.events import ChatResult, Finished, Loading, Queued, TextDelta
+from model_runtime.events import ChatResult, Finished, Loading, Preview, Queued, TextDelta
 from model_runtime.ipc.messages import (
     Cancel,
     Hello,
@@ -29,9 +29,11 @@ from model_runtime.ipc.messages import (
     LoadProgress,
     Ready,
     RequestOutcome,
+    RequestOutput,
     RunRequest,
 )
 from model_runtime.loading import LoadedModel, LoadSpec
+from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat
 from model_runtime.settings import Settings
 from model_runtime.status import ModelState, Status
@@ -549,3 +551,23 @@ async def test_an_operator_keeps_a_loaded_model_longer(
             runtime.keep("none", 1)
 
     assert (absent, kept, status.unloads_in_seconds, status.kept_seconds) == (False, True, 3600, 3600)
+
+
+@pytest.mark.promise("status:preview")
+async def test_the_newest_unfinished_picture_of_an_open_request_can_be_seen(
+    settings: Settings, workers: FakeWorkers, catalog: ScriptedCatalog
+) -> None:
+    async with open_fake_runtime(settings, catalog) as runtime, anyio.create_task_group() as group:
+        call = BackgroundCall(runtime, chat("hello")).start(group)
+        worker = await workers.started()
+        id_ = await run_request_id(worker)
+        before = runtime.preview(id_)
+        for step in (2, 4):
+            worker.send(RequestOutput(id_, Preview(ImageData(1, 1, b"\x01\x02\x03"), step, 8)))
+        await wait_for_status(runtime, lambda status: status.jobs[0].preview_step == 4)
+        shown = runtime.preview(id_)
+        worker.finish(id_, "")
+        await call.wait_until_finished()
+        after = runtime.preview(id_)
+
+    assert (before, shown and shown.step, after) == (None, 4, None)
