@@ -456,6 +456,8 @@ MCP = {
     "cli:exit-codes": "A command ends with 0, 1, 2 or 130 and one sentence, without a traceback.",
     "cli:full-output": "An output that takes nothing is one sentence and a failure.",
     "cli:completion": "bash, zsh and fish complete the commands.",
+    "cli:json": "Every command with a result, and every one that acts, prints JSON for programs.",
+    "cli:history": "`senses history` shows the last hour or day by model and by client, and the last events.",
     "cli:control": "The terminal lists, loads, unloads and pins models, and lists and cancels requests.",
     "cli:results": "`senses results` lists stored results and deletes one or all, after a question.",
     "cli:rm": "`senses rm` unloads and deletes a downloaded model, and nothing that is not one.",

@@ -2,9 +2,10 @@
 // @ts-check
 import { command, request } from "./api.js";
 import { span } from "./format.js";
-import { html, useEffect, useState } from "./vendor/vendor.js";
+import { useReload } from "./reload.js";
+import { html, useState } from "./vendor/vendor.js";
 
-const RELOAD_MILLISECONDS = 5000;
+const IDLE_MILLISECONDS = 5000;
 
 /** Return what is granted, what clients asked for, the last error, and `send`, which answers or revokes. */
 export function useFolders() {
@@ -12,11 +13,7 @@ export function useFolders() {
   const [error, setError] = useState("");
   const load = () => request("api/folders").then((response) => response.json()).then(setFolders, () => {});
   const send = (path) => command(path).then(() => setError(""), (failure) => setError(failure.message)).then(load);
-  useEffect(() => {
-    load();
-    const timer = setInterval(load, RELOAD_MILLISECONDS);
-    return () => clearInterval(timer);
-  }, []);
+  useReload(load, null, IDLE_MILLISECONDS);
   return { granted, requested, error, send };
 }
 

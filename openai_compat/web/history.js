@@ -1,9 +1,9 @@
-// The history of the last hour and day, loaded again when something happened.
+// The history of the last hour and day.
 // @ts-check
 import { request } from "./api.js";
-import { useEffect, useState } from "./vendor/vendor.js";
+import { useReload } from "./reload.js";
+import { useState } from "./vendor/vendor.js";
 
-const BUSY_MILLISECONDS = 2000;
 const IDLE_MILLISECONDS = { hour: 20_000, day: 120_000 };
 
 /** Return the histories that are loaded: `hour`, and `day` once it was asked for. @param {any[]} activity a new list tells that something happened */
@@ -11,26 +11,14 @@ export function useHistory(activity) {
   const [isDayWanted, wantDay] = useState(false);
   return {
     hour: useRange("hour", true, activity),
-    day: useRange("day", isDayWanted, null),
+    day: useRange("day", isDayWanted, isDayWanted),
     wantDay: () => wantDay(true),
   };
 }
 
-function useRange(range, isWanted, activity) {
+function useRange(range, isWanted, trigger) {
   const [history, setHistory] = useState(null);
-  const [loadedAt, setLoadedAt] = useState(0);
-  const load = () => request(`api/history?range=${range}`).then((response) => response.json()).then(setHistory, () => {})
-    .then(() => setLoadedAt(Date.now()));
-  useEffect(() => {
-    if (!isWanted) return undefined;
-    // soon after a change, but not for each one of many
-    const timer = setTimeout(load, Math.max(0, loadedAt + BUSY_MILLISECONDS - Date.now()));
-    return () => clearTimeout(timer);
-  }, [range, isWanted, activity]);
-  useEffect(() => {
-    if (!isWanted) return undefined;
-    const timer = setInterval(() => document.hidden || load(), IDLE_MILLISECONDS[range]);
-    return () => clearInterval(timer);
-  }, [range, isWanted]);
+  const load = () => request(`api/history?range=${range}`).then((response) => response.json()).then(setHistory, () => {});
+  useReload(() => { if (isWanted) load(); }, trigger, IDLE_MILLISECONDS[range]);
   return history;
 }

@@ -30,15 +30,14 @@ export function Models({ models, past, downloads, colors }) {
       <thead><tr><th scope="col">Model</th><th scope="col">State</th><th scope="col">Memory</th>
         <th scope="col">Last hour</th><th scope="col"><span class="hidden">Actions</span></th></tr></thead>
       <tbody>${shown.map((model) => html`<${ModelRow} key=${model.name} model=${model} past=${past[model.name]} color=${colors[model.name]} />`)}</tbody>
-    </table>${!shown.length && html`<p class="muted">No model is both ${FILTERS[filter].label.toLowerCase()} and named so.</p>`}
+    </table>${!shown.length && html`<p class="muted">No model is like that.</p>`}
     <${Downloads} models=${absent} downloads=${downloads} /></div>
   </section>`;
 }
 
-/** Return the rank of a model: failed, in memory, usable, broken. */
+/** Return the rank of a model: failed, broken, in memory, others. */
 function rank(model) {
-  if (model.error && !isBroken(model)) return 0;
-  if (isBroken(model) && model.error) return 1;
+  if (model.error) return isBroken(model) ? 1 : 0;
   return isInMemory(model) ? 2 : 3;
 }
 

@@ -3,8 +3,10 @@
 import { request } from "./api.js";
 import { Dialog } from "./dialog.js";
 import { span } from "./format.js";
+import { useReload } from "./reload.js";
 import { html, useEffect, useState } from "./vendor/vendor.js";
 
+const IDLE_MILLISECONDS = 60_000;
 const remove = (path) => request(path, { method: "DELETE" });
 
 /** @param {{activity: any[]}} props a new list loads the results again */
@@ -14,7 +16,7 @@ export function Recent({ activity }) {
   const [error, setError] = useState("");
   const load = () => request("api/artifacts").then((response) => response.json()).then((answer) => setArtifacts(answer.artifacts), () => {});
   const run = (path) => remove(path).then(() => setError(""), (failure) => setError(failure.message)).then(load).then(() => setAsking(false));
-  useEffect(() => { load(); }, [activity]);
+  useReload(load, activity, IDLE_MILLISECONDS);
   const ofType = (prefix) => artifacts.filter(({ type }) => type.startsWith(prefix));
   const list = (kind, results) => results.length > 0 && html`<ul class=${kind}>
     ${results.map((artifact) => html`<li key=${artifact.id}><${Result} artifact=${artifact} onDelete=${() => run(`api/artifacts/${artifact.id}`)} /></li>`)}</ul>`;

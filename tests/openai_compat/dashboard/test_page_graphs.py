@@ -137,6 +137,24 @@ async def test_the_row_of_a_model_has_its_last_hour(page: Page, service: FakeSer
     await expect(row(page, "vlm-starter")).to_contain_text(re.compile(r"p50 0\.\d+ s, p95 0\.\d+ s9 tokens/s"))
 
 
+async def test_many_requests_at_once_are_loaded_as_one_change(page: Page, service: FakeService) -> None:
+    asked: list[str] = []
+    await page.goto("/")
+    await expect(page.get_by_text("No results are stored.")).to_be_visible()
+    page.on("request", lambda request: asked.append(request.url.partition("/api/")[2]))
+    started = time.monotonic()
+
+    for count in range(1, 11):
+        service.history.record(ended(0))
+        service.update_models(lambda models: models)
+        await expect(page.get_by_role("region", name="Activity").get_by_role("listitem")).to_have_count(count)
+    await expect(row(page, "vlm-starter")).to_contain_text("10 requests")
+
+    most = 2 + (time.monotonic() - started) / 2  # one in two seconds
+    assert asked.count("artifacts") <= most
+    assert asked.count("history?range=hour") <= most
+
+
 async def painted_columns(page: Page) -> int:
     """Return how many columns of the first graph's canvas have the colour of its line."""
     script = """() => {
