@@ -1,6 +1,5 @@
 """How other programs start Senses: by its name only where that is this installation."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -24,7 +23,7 @@ def test_the_short_command_is_told_only_where_the_path_leads_to_this_installatio
     own = program(tmp_path / "venv")
     program(tmp_path / "other")
     (tmp_path / "link").mkdir()
-    os.symlink(own, tmp_path / "link" / "senses")
+    (tmp_path / "link" / "senses").symlink_to(own)
     monkeypatch.setattr(sys, "executable", str(own.with_name("python")))
     monkeypatch.setenv("PATH", str(tmp_path / on_path))
 
