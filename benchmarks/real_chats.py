@@ -16,7 +16,7 @@ from benchmarks.throughput import STREAMING_FIELDS, Questions, completion_tokens
 from benchmarks.works import CHAT_PATH, Workload, chat_fields
 
 MODEL = "smollm2-135m"
-COMPARED = ("mlx_lm.server", "rapid-mlx")
+COMPARED = ("mlx_lm.server", "mlx_vlm.server", "rapid-mlx")
 ROUNDS = 5
 TOKENS = 96
 LONG_TOKENS = 8

@@ -9,6 +9,7 @@ import anyio
 from anyio.abc import TaskGroup
 from mcp.server import MCPServer
 from mcp.server.caching import CacheHint
+from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.request_state import RequestStateSecurity
@@ -22,6 +23,7 @@ from mcp_server.calls.downloads import Downloader, download_in_subprocess
 from mcp_server.calls.job_store import JobStore
 from mcp_server.calls.jobs import JobRegistry
 from mcp_server.calls.journal import CallJournal, current_call
+from mcp_server.calls.model_downloads import ModelDownloads
 from mcp_server.calls.player import AudioPlayer
 from mcp_server.calls.registration import error_text
 from mcp_server.calls.request_state import request_state_key
@@ -30,6 +32,7 @@ from mcp_server.calls.sound_output import SoundOutput, system_output
 from mcp_server.files.answers import FOLDER_NAME, AnswerStore
 from mcp_server.files.artifacts import ArtifactStore
 from mcp_server.files.client import ClientConnection
+from mcp_server.files.connected_clients import ConnectedClients
 from mcp_server.launcher.paths import VERSION
 from mcp_server.prompts import add_prompts
 from mcp_server.resources import ResourceNotifier, SubscriptionBus, add_resources
@@ -77,7 +80,7 @@ class SensesServer(MCPServer[ClientConnection]):
             lifespan=lifespan,
             subscriptions=bus,
             extensions=[viewer_extension()],
-            middleware=[hide_viewer_where_unsupported],
+            middleware=[note_calls(app.clients), hide_viewer_where_unsupported],
             request_state_security=RequestStateSecurity(keys=[state_key]),
             cache_hints={"resources/read": CacheHint(ttl_ms=1000), "resources/list": CacheHint(ttl_ms=1000)},
         )
@@ -124,6 +127,18 @@ class SensesServer(MCPServer[ClientConnection]):
             for artifact in await anyio.to_thread.run_sync(self.app_context.artifacts.recent)
         ]
         return [*await super().list_resources(), *results]
+
+
+def note_calls(clients: ConnectedClients) -> ServerMiddleware[ClientConnection]:
+    """Return a middleware that notes which client each message is from; the first one gets a name while it is served."""
+
+    async def note(ctx: ServerRequestContext[ClientConnection, Any], call_next: CallNext) -> HandlerResult:
+        clients.note_call(ctx.lifespan_context, sdk_compat.request_client(ctx))
+        result = await call_next(ctx)
+        clients.note_call(ctx.lifespan_context, sdk_compat.request_client(ctx))
+        return result
+
+    return note
 
 
 def argument_error(error: ValidationError, arguments: Mapping[str, Any], schema: Mapping[str, Any]) -> InvalidInput:
@@ -184,7 +199,7 @@ def create_server(
         AudioPlayer(task_group, find_output),
         http_origin,
         fetcher,
-        downloader,
+        ModelDownloads(downloader),
         CallJournal(answers, artifacts.folder),
     )
     artifacts.on_reserved = lambda kind, artifact_id: current_call.get().reserve(kind, artifact_id)

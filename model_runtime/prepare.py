@@ -59,7 +59,7 @@ class RequestPreparer:
         self._catalog = catalog
         self._validate = validate
         self._budget_bytes = budget_bytes
-        self._max_answer_tokens = max_answer_tokens
+        self.max_answer_tokens = max_answer_tokens
 
     async def prepare(self, request: Request, *, is_loaded: Callable[[str], bool]) -> PreparedRequest:
         """Resolve, validate and estimate a request. `is_loaded` returns whether the model of a name has a worker.
@@ -105,7 +105,7 @@ class RequestPreparer:
 
     def _with_limits(self, chat: Chat, model: Model, folders: Mapping[str, Path]) -> Chat:
         context_tokens = self._catalog.context_tokens(model, folders, self._budget_bytes())
-        return replace(chat, context_tokens=context_tokens, max_tokens=chat.max_tokens or self._max_answer_tokens)
+        return replace(chat, context_tokens=context_tokens, max_tokens=chat.max_tokens or self.max_answer_tokens)
 
     def _prepare(self, request: Request, meant: Model, task: Task, is_loaded: Callable[[str], bool]) -> PreparedRequest:
         speaker = self._choose_speaker(request, meant) if isinstance(request, Speak) else Speaker(meant)

@@ -18,7 +18,7 @@ from model_runtime.catalog.model import Model, ModelInfo
 from model_runtime.catalog.protocol import CatalogProtocol
 from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.errors import Cancelled, UnknownModel
-from model_runtime.events import Event, Finished, Timings
+from model_runtime.events import Event, Finished, Preview, Timings
 from model_runtime.history.events import DaemonStarted
 from model_runtime.history.history import TIER_SIZES
 from model_runtime.history.store import HistoryStore
@@ -35,6 +35,7 @@ from model_runtime.supervisor import gpu_probe, memory
 from model_runtime.supervisor.energy import EnergySaving
 from model_runtime.supervisor.model_info import ModelInfoCache
 from model_runtime.supervisor.pressure import LastingPressure, Pressure
+from model_runtime.supervisor.scheduler_factory import budget_bytes
 from model_runtime.supervisor.status_feed import StatusFeed
 from model_runtime.supervisor.status_snapshot import render_status
 from model_runtime.supervisor.supervisor import Supervisor
@@ -97,6 +98,8 @@ class Runtime:
         self._lasting_pressure = LastingPressure()
         self._energy = energy or EnergySaving()
         self._working_set_bytes = working_set_bytes
+        self._working_set = 0
+        """What the system recommends for its GPU; 0 until it has told."""
         self._release_memory = release_memory
         self._request_ids = count(first_request_id)
         self._preparer = RequestPreparer(
@@ -219,10 +222,22 @@ class Runtime:
         known = self._model_named(model)
         self._supervisor.pin(known, self._model_info.of(known).needed_bytes, pinned=pinned)
 
+    def keep(self, model: str, seconds: float) -> bool:
+        """Keep a loaded model at least so long, however idle it is; return False if it is not loaded.
+
+        Raises:
+            UnknownModel: no model has this canonical name.
+        """
+        return self._supervisor.keep(self._model_named(model), seconds)
+
     def cancel(self, request_id: int) -> bool:
         """Cancel a queued or running request; return False if no such request is open."""
         error = Cancelled(f"Request {request_id} was cancelled by an operator.")
         return self._supervisor.cancel(request_id, error)
+
+    def preview(self, request_id: int) -> Preview | None:
+        """Return the newest unfinished picture of an open request; None if there is none."""
+        return self._supervisor.preview(request_id)
 
     def status(self) -> Status:
         """Return a snapshot of everything."""
@@ -243,6 +258,13 @@ class Runtime:
     def changes(self) -> AsyncGenerator[Status]:
         """Yield a snapshot now, after every change and at least once a second, until the runtime is closed."""
         return self._feed.watch()
+
+    def apply(self, settings: Settings) -> None:
+        """Use what of these settings can change without a restart."""
+        self._settings = settings
+        self._preparer.max_answer_tokens = settings.max_answer_tokens
+        self._supervisor.apply(settings)
+        self._update_budget()
 
     async def close(self, grace_seconds: float) -> None:
         """Reject new requests, give running ones `grace_seconds`, cancel the rest, stop and reap every process."""
@@ -276,15 +298,15 @@ class Runtime:
 
     async def _probe_gpu(self) -> None:
         """Set the budget to a share of what the system recommends for its GPU, once that has answered."""
-        working_set_bytes = await self._working_set_bytes()
-        if not working_set_bytes:
-            return
-        total_bytes = memory.total_bytes()
-        gpu_limit_bytes = memory.gpu_limit_bytes(total_bytes, working_set_bytes)
-        budget_bytes = memory.budget_bytes(self._settings.memory_budget_bytes, total_bytes, gpu_limit_bytes)
-        if budget_bytes != self._supervisor.view().budget_bytes:
-            log.info("Memory budget: %s, from the GPU's recommended working set", format_bytes(budget_bytes))
-            self._supervisor.dispatch(BudgetChanged(budget_bytes))
+        self._working_set = await self._working_set_bytes()
+        if self._working_set:
+            self._update_budget()
+
+    def _update_budget(self) -> None:
+        budget = budget_bytes(self._settings, self._working_set)
+        if budget != self._supervisor.budget_bytes:
+            log.info("Memory budget: %s", format_bytes(budget))
+            self._supervisor.dispatch(BudgetChanged(budget))
 
     async def _repeat(self, task: Callable[[], Awaitable[None]]) -> None:
         while True:

@@ -6,10 +6,11 @@ from typing import Protocol
 from model_runtime.catalog.model import ModelInfo
 from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.errors import UnknownModel, WrongTask
-from model_runtime.events import Event
+from model_runtime.events import Event, Preview
 from model_runtime.history.store import HistoryStore
 from model_runtime.problems import Problems
 from model_runtime.requests import Request, Task
+from model_runtime.settings import Settings
 from model_runtime.status import Status
 
 
@@ -102,8 +103,22 @@ class Service(Protocol):
         """
         ...
 
+    def keep(self, model: str, seconds: float) -> bool:
+        """Keep a loaded model at least `seconds` from now, however idle it is; it may still make room for another one.
+
+        Return False if it is not loaded.
+
+        Raises:
+            UnknownModel: the model does not exist.
+        """
+        ...
+
     def cancel(self, request_id: int) -> bool:
         """Cancel a queued or running request, whose `run` raises `Cancelled`. Return False if it has ended."""
+        ...
+
+    def preview(self, request_id: int) -> Preview | None:
+        """Return the newest unfinished picture of an open request whose caller asked for such; None without one."""
         ...
 
     def model_info(self, name: str) -> ModelInfo | None:
@@ -116,6 +131,10 @@ class Service(Protocol):
 
     def changes(self) -> AsyncGenerator[Status]:
         """Yield a snapshot now, after each change (at most four per second) and at least once per second."""
+        ...
+
+    def apply(self, settings: Settings) -> None:
+        """Use what of these settings can change without a restart: those whose row of the table is live."""
         ...
 
     async def close(self, grace_seconds: float) -> None:

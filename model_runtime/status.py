@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from model_runtime.requests import Task
 
@@ -50,12 +51,23 @@ class ModelStatus:
     last_load_seconds: float | None = None
     requests: int = 0
     error: str = ""
+    """Why it cannot be used or loaded, or the cause of its last failure."""
+    failure: str = ""
+    """What `error` is the cause of: "cannot be used", "failed to load" or "stopped unexpectedly"."""
     voices: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
     abilities: tuple[str, ...] = ()
     """Capabilities besides the task: "detect" and "point", "edit", or "ocr" of a model that does nothing else."""
     context_tokens: int = 0
     """The most tokens of a chat; 0 for a model that does not chat."""
+    kept_seconds: float | None = None
+    """How long an operator still keeps it from being unloaded for idleness; `unloads_in_seconds` includes it."""
+    working_bytes: int = 0
+    """Part of `charged_bytes` that its running requests take."""
+    licence: str = ""
+    """Of the weights; "" if it is not known."""
+    origin: Literal["starter", "hub", "folder"] = "starter"
+    """Whether its files are part of Senses, come from Hugging Face, or are the user's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +87,8 @@ class JobStatus:
     age_seconds: float
     reason: str = ""
     """Why it waits, as a clause; "" while it runs."""
+    preview_step: int = 0
+    """The step of the unfinished picture that can be shown; 0 without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +108,12 @@ class MemoryStatus:
     spare_is_ready: bool = False
     spare_bytes: int = 0
     """Memory of the spare worker; part of `footprint_bytes`."""
+    total_bytes: int = 0
+    """Memory of the machine."""
+    other_bytes: int = 0
+    """What other programs take of it, and the system itself."""
+    evictable_bytes: int = 0
+    """What unloading every idle model that is not pinned would free of the budget."""
 
 
 @dataclass(frozen=True, slots=True)

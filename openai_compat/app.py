@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -34,11 +34,19 @@ from openai_compat.api.speech import SpeechEndpoint
 from openai_compat.api.stored_responses import StoredResponsesEndpoint
 from openai_compat.api.transcriptions import TranscriptionEndpoint
 from openai_compat.api.voice_memo import VoiceMemoEndpoint
+from openai_compat.dashboard.activity import ActivityFollower
 from openai_compat.dashboard.api_docs import ApiDocsEndpoint
-from openai_compat.dashboard.endpoints import ClientSnippets, RecentArtifacts, StatusEndpoint
+from openai_compat.dashboard.connections import ConnectedClientsProtocol, ConnectionsEndpoint, NoClients
+from openai_compat.dashboard.endpoints import ClientSnippets, StatusEndpoint
+from openai_compat.dashboard.events import EventsEndpoint, Follower, ListFollower, nothing_listed
 from openai_compat.dashboard.folders import FolderConsents, FoldersEndpoint
 from openai_compat.dashboard.history import HistoryEndpoint
+from openai_compat.dashboard.log_tail import LOG_NAME, LogFollower
+from openai_compat.dashboard.login import LoginEndpoint
 from openai_compat.dashboard.metrics import MetricsEndpoint
+from openai_compat.dashboard.model_actions import ModelActionsEndpoint, ModelFilesProtocol
+from openai_compat.dashboard.results import ResultsEndpoint, StoredArtifacts
+from openai_compat.dashboard.settings import SettingsControl, SettingsEndpoint
 from openai_compat.dashboard.static import page_routes
 from openai_compat.http.errors import (
     answer_disconnect,
@@ -53,6 +61,17 @@ from openai_compat.http.security import LOCAL_ORIGIN, ApiKeyMiddleware, HostOrig
 from openai_compat.http.uploads import UploadMiddleware
 from openai_compat.http.web_sockets import WebSocketLimitMiddleware
 
+NO_CLIENTS = NoClients()
+
+
+class Endpoint(Protocol):
+    """A family of routes."""
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Return the routes."""
+        ...
+
+
 LifespanContext = Callable[[], AbstractAsyncContextManager[Any]]
 EXPOSED_HEADERS = ("x-request-id", "request-id", "openai-processing-ms", "retry-after", "x-sample-rate", *MODEL_HEADERS)
 
@@ -61,9 +80,12 @@ def create_app(
     service: Service,
     settings: Settings,
     *,
-    artifacts: RecentArtifacts | None = None,
+    artifacts: StoredArtifacts | None = None,
     client_snippets: ClientSnippets = list,
     folders: FolderConsents | None = None,
+    clients: ConnectedClientsProtocol = NO_CLIENTS,
+    model_files: ModelFilesProtocol | None = None,
+    live_settings: SettingsControl | None = None,
     extra_routes: Sequence[BaseRoute] = (),
     contexts: Sequence[LifespanContext] = (),
 ) -> Starlette:
@@ -72,9 +94,16 @@ def create_app(
     The page lists the newest of `artifacts`, shows `client_snippets` and lets a person answer for `folders`. `extra_routes` are served behind the same
     middleware, and `contexts` are open while the application runs: MCP over HTTP uses both.
     """
+    followers: dict[str, Callable[[], Follower]] = {
+        "activity": lambda: ActivityFollower(lambda: service.history.history),
+        "clients": lambda: ListFollower("clients", clients.listed),
+        "log": lambda: LogFollower(settings.folders.logs / LOG_NAME, (settings.api_key,)),
+        "downloads": lambda: ListFollower("downloads", model_files.listed if model_files else nothing_listed),
+        "settings": lambda: ListFollower("settings", live_settings.listed if live_settings else nothing_listed),
+    }
     image_inputs, image_store = ImageInputs(service.media, settings.allow_urls), TemporaryImageStore()
     history = ResponseHistory(ResponseStore())
-    endpoints = (
+    endpoints: list[Endpoint] = [
         ModelsEndpoint(service),
         ChatEndpoint(service, image_inputs),
         ResponsesEndpoint(service, image_inputs, history),
@@ -88,12 +117,19 @@ def create_app(
         SpeechEndpoint(service),
         VoiceMemoEndpoint(service),
         RealtimeEndpoint(service),
-        StatusEndpoint(service, artifacts, client_snippets),
+        StatusEndpoint(service, client_snippets),
+        ResultsEndpoint(artifacts),
+        ModelActionsEndpoint(service, model_files),
+        EventsEndpoint(service, followers),
+        ConnectionsEndpoint(clients),
         FoldersEndpoint(folders),
         HistoryEndpoint(service),
+        LoginEndpoint(settings.api_key),
         MetricsEndpoint(service),
         ApiDocsEndpoint(service, openapi_document),
-    )
+    ]
+    if live_settings is not None:
+        endpoints.append(SettingsEndpoint(live_settings))
     routes = [route for endpoint in endpoints for route in endpoint.routes()]
     return Starlette(
         routes=[*routes, *extra_routes, *page_routes(), WebSocketRoute("/{path:path}", reject_websocket)],

@@ -41,6 +41,7 @@ from model_runtime.history.store import HistoryStore
 from model_runtime.media.types import ImageData
 from model_runtime.problems import Problems
 from model_runtime.requests import Chat, Embed, GenerateImage, Request, Task, Transcribe, task_of
+from model_runtime.settings import Settings
 from model_runtime.status import Counters, MemoryStatus, ModelState, ModelStatus, Status
 
 DEFAULT_MODELS = {
@@ -110,6 +111,9 @@ class FakeService:
         self.unloaded_models: list[str] = []
         self.loaded_models: list[str] = []
         self.pinned: dict[str, bool] = {}
+        self.previews: dict[int, Preview] = {}
+        self.applied: list[Settings] = []
+        self.kept: dict[str, float] = {}
         self.cancelled_jobs: list[int] = []
         self.answer_parts: tuple[str, ...] = ("A red ", "circle on a ", "white background.")
         self.chat_events: tuple[Event, ...] = ()
@@ -204,10 +208,19 @@ class FakeService:
         """Remember it."""
         self.pinned[model] = pinned
 
+    def keep(self, model: str, seconds: float) -> bool:
+        """Remember it, for models that are ready."""
+        self.kept[model] = seconds
+        return any(one.name == model and one.state is ModelState.READY for one in self.models)
+
     def cancel(self, job: int) -> bool:
         """Know job 1 only."""
         self.cancelled_jobs.append(job)
         return job == 1
+
+    def preview(self, job: int) -> Preview | None:
+        """Return what a test has put there."""
+        return self.previews.get(job)
 
     def model_info(self, name: str) -> ModelInfo | None:
         """Return what the status says of one of the models."""
@@ -231,11 +244,16 @@ class FakeService:
         )
 
     async def changes(self) -> AsyncGenerator[Status]:
-        """Yield the status now and after each `update_models`."""
+        """Yield the status now, after each `update_models` and at least once a second."""
         while True:
             changed = self.models_changed
             yield self.status()
-            await changed.wait()
+            with anyio.move_on_after(1):
+                await changed.wait()
+
+    def apply(self, settings: Settings) -> None:
+        """Remember them."""
+        self.applied.append(settings)
 
     async def close(self, grace_seconds: float) -> None:
         """Do nothing."""

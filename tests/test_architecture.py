@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -85,15 +86,32 @@ FORMER_WORDS = re.compile(
 )
 
 
-def test_no_two_classes_of_the_product_share_a_name() -> None:
-    """A name stands for one thing, so that a search finds it."""
+TYPE_NAME = re.compile(r"_?[A-Z][a-z]\w*")
+
+
+def test_no_two_types_of_the_product_share_a_name() -> None:
+    """A class or an alias of a type stands for one thing, so that a search finds it."""
     homes: dict[str, list[str]] = {}
     for path in product_files("*.py"):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                homes.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+            if (name := type_name(node)) is not None:
+                homes.setdefault(name, []).append(str(path.relative_to(ROOT)))
 
+    assert len(homes) > 700
     assert {name: files for name, files in homes.items() if len(files) > 1} == {}
+
+
+def type_name(node: ast.stmt) -> str | None:
+    """Return the name of a class or of an alias; what stands for any type, such as a `TypeVar`, has none of its own."""
+    match node:
+        case ast.ClassDef(name=name):
+            return name
+        case ast.Assign([ast.Name(name)], ast.Call(ast.Name("TypeVar" | "ParamSpec"))):
+            return None
+        case ast.Assign([ast.Name(name)]) | ast.AnnAssign(ast.Name(name)) if TYPE_NAME.fullmatch(name):
+            return name
+        case _:
+            return None
 
 
 def test_the_product_speaks_in_standard_terms() -> None:
@@ -118,6 +136,39 @@ def test_every_folder_of_the_product_says_what_lives_in_it() -> None:
     ]
 
     assert silent == []
+
+
+def test_a_public_function_names_the_errors_that_it_raises() -> None:
+    """In a section `Raises:`, in its sentence, or as those of what it refers to. Docstrings of commands are their help, for people."""
+    silent = [
+        f"{path.relative_to(ROOT)}: {function.name}"
+        for path in product_files("*.py")
+        if not path.name.endswith(("_commands.py", "main.py"))
+        for function in public_functions(ast.parse(path.read_text(encoding="utf-8")))
+        if raises_anew(function) and not ERRORS_NAMED.search(ast.get_docstring(function) or "")
+    ]
+
+    assert silent == []
+
+
+ERRORS_NAMED = re.compile(r"\bRaises?\b|[Ss]ee `|\bas `")
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def public_functions(node: ast.Module | ast.ClassDef) -> Iterator[Function]:
+    """Yield the public functions of a module, and the public methods of its public classes."""
+    for child in node.body:
+        if isinstance(child, Function | ast.ClassDef) and not child.name.startswith("_"):
+            yield from [child] if isinstance(child, Function) else public_functions(child)
+
+
+def raises_anew(node: ast.AST) -> bool:
+    """Return whether a function itself, and no function in it, raises an error that it makes."""
+    return any(
+        (isinstance(child, ast.Raise) and isinstance(child.exc, ast.Call))
+        or (not isinstance(child, Function | ast.ClassDef | ast.Lambda) and raises_anew(child))
+        for child in ast.iter_child_nodes(node)
+    )
 
 
 def product_files(pattern: str) -> list[Path]:

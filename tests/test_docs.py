@@ -1,7 +1,9 @@
 """What the documents say about the code is so: every path, name, link, contract and command in them exists."""
 
+import ast
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -125,6 +127,33 @@ def test_every_term_of_the_glossary_names_its_code_and_comes_once_in_order() -> 
     for term, meaning, where in terms:
         assert meaning, term
         assert [name for _path, name in paths_in(where) if name], term
+
+
+@pytest.mark.promise("docs:messages")
+def test_every_message_that_troubleshooting_quotes_is_in_the_code() -> None:
+    table = prose(DOCS / "troubleshooting.md")
+    quoted = re.findall(r'^\| "(.*?)" \|', table, re.MULTILINE)
+    messages = list(product_texts())
+
+    assert len(quoted) > 20
+    assert [text for text in quoted if not any(occurs(text, message) for message in messages)] == []
+
+
+def product_texts() -> Iterator[str]:
+    """Yield every text in the product's code, with `…` for the values in it."""
+    for package in PACKAGES:
+        for file in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.JoinedStr):
+                    yield "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    yield node.value
+
+
+def occurs(quoted: str, message: str) -> bool:
+    """Whether the parts of a quoted message between its `…` are in the text, in their order."""
+    parts = quoted.split("…")
+    return bool(re.search(".*".join(map(re.escape, parts)), message, re.DOTALL))
 
 
 def test_the_index_of_decisions_lists_every_record() -> None:

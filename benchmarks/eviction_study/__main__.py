@@ -15,7 +15,7 @@ from benchmarks.eviction_study.replay import Machine, replay
 from benchmarks.eviction_study.trace import Trace, read
 from model_runtime.settings import load_settings
 from model_runtime.supervisor import usage_log
-from model_runtime.supervisor.scheduler_factory import first_budget_bytes
+from model_runtime.supervisor.scheduler_factory import budget_bytes
 
 
 def main() -> None:
@@ -26,7 +26,7 @@ def main() -> None:
         sys.exit(f"There is no request in {settings.folders.data / usage_log.NAME} yet. Use Senses for a while.")
     if len(trace.held_bytes) > MAX_MODELS:
         sys.exit(f"The log names {len(trace.held_bytes)} models; the optimum is computed for at most {MAX_MODELS}.")
-    budget = first_budget_bytes(settings)
+    budget = budget_bytes(settings)
     Console().print(table(trace, Machine(budget, settings.idle_seconds)))
 
 

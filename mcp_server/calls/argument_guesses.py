@@ -187,8 +187,9 @@ def _understand_value(name: str, value: Any, schema: Mapping[str, Any]) -> tuple
         return value, ""
     paths = [_plain_path(item) for item in items]
     plain = paths if _is_array(schema) else paths[0] if len(paths) == 1 else value
-    note = f"{name} {_short_json(value)} was read as {_short_json(plain)}."
-    return plain, note if paths != items else ""
+    if paths == items:
+        return plain, ""
+    return plain, f"{name} {_short_json(value)} was read as {_short_json(plain)}."
 
 
 def _is_array(schema: Mapping[str, Any]) -> bool:

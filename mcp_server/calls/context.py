@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
@@ -14,9 +15,9 @@ from pydantic import BeforeValidator, Field
 
 from mcp_server.calls import sdk_compat
 from mcp_server.calls.copies import Copy
-from mcp_server.calls.downloads import Downloader, download_in_subprocess
 from mcp_server.calls.jobs import JobFunction, JobRegistry, ToolJob, call_timeout_seconds, wait_for_job
 from mcp_server.calls.journal import CallJournal, call_key, current_call
+from mcp_server.calls.model_downloads import ModelDownloads
 from mcp_server.calls.player import AudioPlayer
 from mcp_server.calls.progress import ProgressEvent
 from mcp_server.calls.results import build_result
@@ -25,6 +26,7 @@ from mcp_server.calls.withdrawal import watched
 from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactStore, StoredArtifact
 from mcp_server.files.client import ClientConnection
+from mcp_server.files.connected_clients import ConnectedClients
 from mcp_server.files.folder_requests import FolderRequests
 from model_runtime.errors import InvalidInput
 from model_runtime.events import Event, Finished, ResultT, expect_result
@@ -60,19 +62,22 @@ class AppContext:
     http_origin: str = ""
     """The origin that serves the artifacts; empty: they are not served."""
     fetcher: Fetcher = DEFAULT_FETCHER
-    download: Downloader = download_in_subprocess
+    download: ModelDownloads = field(default_factory=ModelDownloads)
     journal: CallJournal | None = None
     """None: no call is repeated."""
     folder_requests: FolderRequests = field(default_factory=FolderRequests)
+    clients: ConnectedClients = field(default_factory=ConnectedClients)
 
     def files(self, ctx: ToolContext) -> ClientFiles:
         """Return the files that the calling client may read and write."""
+        client, client_name = ctx.request_context.lifespan_context, sdk_compat.client_name(ctx)
         return ClientFiles(
-            ctx.request_context.lifespan_context,
+            client,
             self.settings,
             self.artifacts,
             self.fetcher,
-            sdk_compat.client_name(ctx),
+            client_name,
+            on_use=partial(self.clients.note_file, client, client_name),
         )
 
     async def find_files(self, ctx: ToolContext, reads: Iterable[str] = (), writes: Iterable[str] = ()) -> ClientFiles:
@@ -190,7 +195,7 @@ def keep_alive_seconds_of(keep_alive: str) -> float | None:
     try:
         return parse_keep_alive(keep_alive) if keep_alive else None
     except ValueError as error:
-        raise InvalidInput(f"keep_alive is {keep_alive!r}: {error}.", param="keep_alive") from error
+        raise InvalidInput(f"keep_alive is {keep_alive!r}: {error}.") from error
 
 
 def result_fields(finished: Finished, warnings: Iterable[str] = ()) -> dict[str, Any]:

@@ -138,7 +138,6 @@ class JobRegistry:
                 return result
         raise InvalidInput(
             f"There is no job {job_id!r}. Senses keeps the last {MAX_FINISHED_JOBS} jobs. Call the tool again.",
-            param="job_id",
             code="not_found",
         )
 

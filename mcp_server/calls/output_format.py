@@ -26,4 +26,4 @@ def chosen_format(
     if not output_path:
         return default
     *others, last = (ending for its_endings in endings.values() for ending in its_endings)
-    raise InvalidInput(f"{output_path} must end in {', '.join(others)} or {last}.", param="output_path")
+    raise InvalidInput(f"{output_path} must end in {', '.join(others)} or {last}.")

@@ -34,7 +34,7 @@ def copy_picture(data: bytes, name: str, options: PictureOptions) -> tuple[bytes
 
     suffix = PurePath(name).suffix.lower()
     if options.transparent and PICTURE_FORMATS.get(suffix) == "jpeg":
-        raise InvalidInput(f"{name} cannot be transparent: choose .png, .webp or .ico.", param="transparent")
+        raise InvalidInput(f"{name} cannot be transparent: choose .png, .webp or .ico.")
     original = open_picture(data, transparent=options.transparent, keep_provenance=options.keep_provenance)
     if suffix == ICON_SUFFIX:
         icon, sides = encode_icon(original, options.width or options.height)

@@ -42,7 +42,6 @@ def require_within(region: PixelBox, size: tuple[int, int]) -> None:
         raise InvalidInput(
             f"region is {list(region)}, but the image has {size[0]}x{size[1]} pixels. Pass [x, y, width, height] with "
             f"x + width up to {size[0]} and y + height up to {size[1]}.",
-            param="region",
         )
 
 

@@ -65,9 +65,9 @@ def build_result(
     data = _fit_text(_limit_warnings(result.model_dump(mode="json", exclude_none=True)), max_text_bytes)
     data = fenced(data, getattr(result, "media_fields", ()))
     blocks: list[ContentBlock] = [*links]
-    audio_blocks = [_audio_block(sound, sound_type)] if sound else []
-    if _size_bytes(_call_tool_result(data, [*blocks, *audio_blocks])) <= MAX_RESULT_BYTES:
-        blocks += audio_blocks
+    if sound:
+        with_sound = [*blocks, _audio_block(sound, sound_type)]
+        blocks = with_sound if _size_bytes(_call_tool_result(data, with_sound)) <= MAX_RESULT_BYTES else blocks
     previews: list[ContentBlock] = []
     if make_preview and pngs:
         budget_bytes = MAX_RESULT_BYTES - _size_bytes(_call_tool_result(data, blocks)) - RESERVED_BYTES

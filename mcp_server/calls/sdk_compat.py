@@ -96,6 +96,12 @@ def client_name(ctx: Context[Any, Any]) -> str:
     return params.client_info.name if params else ""
 
 
+def request_client(ctx: ServerRequestContext[Any, Any]) -> str:
+    """Return the name that the client of a message reports, or an empty string."""
+    params = ctx.session.client_params
+    return params.client_info.name if params else ""
+
+
 def client_title(ctx: Context[Any, Any]) -> str:
     """Return how the client calls itself for people, or an empty string."""
     params = ctx.session.client_params
@@ -243,4 +249,4 @@ def is_notification(message: SessionMessage) -> bool:
 
 def write_message(message: JSONRPCMessage) -> bytes:
     """Return a message as one line of JSON-RPC."""
-    return (message.model_dump_json(by_alias=True, exclude_unset=True) + "\n").encode()
+    return (message.model_dump_json(exclude_unset=True) + "\n").encode()

@@ -49,7 +49,6 @@ def load_transcript(artifact: StoredArtifact) -> TranscriptionResult:
         reason = error.strerror if isinstance(error, OSError) else "its JSON file is damaged"
         raise InvalidInput(
             f"{artifact.uri} cannot be read by time ({reason}). Read the file {artifact.path}, or transcribe again.",
-            param="uri",
             code="not_found",
         ) from error
 

@@ -4,6 +4,7 @@ The end of a command closes its connections, by which the daemon cancels what it
 """
 
 import json
+import ssl
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
@@ -11,6 +12,7 @@ from typing import Any, Self
 import httpx2
 
 from mcp_server.cli.daemon_client import DaemonNotRunning, running_daemon
+from mcp_server.daemon.tls import client_context
 from mcp_server.launcher.connect import DaemonUnreachable, connect_or_start
 from mcp_server.launcher.paths import VERSION, InstancePaths
 from mcp_server.launcher.relay import reason
@@ -53,15 +55,31 @@ def running_api(settings: Settings, environ: Mapping[str, str]) -> "DaemonApi":
     Raises:
         DaemonNotRunning: none runs.
     """
-    return DaemonApi(running_daemon(InstancePaths(environ)).url, settings.api_key)
+    return api_at(running_daemon(InstancePaths(environ)).url, settings)
+
+
+def api_at(url: str, settings: Settings) -> "DaemonApi":
+    """Return the API of the daemon at a URL, with the key of the settings.
+
+    Raises:
+        SettingsError: the certificate that the daemon must have cannot be read.
+    """
+    return DaemonApi(url, settings.api_key, verify=verification(url, settings))
 
 
 class DaemonApi:
     """Requests to a daemon at `url`. No proxy is asked for an address of this machine."""
 
-    def __init__(self, url: str, api_key: str) -> None:
-        headers = {"user-agent": f"{CLIENT}/{VERSION}"} | ({"authorization": f"Bearer {api_key}"} if api_key else {})
-        self._http = httpx2.Client(base_url=url, headers=headers, timeout=TIMEOUT, trust_env=False)
+    def __init__(self, url: str, api_key: str, *, verify: ssl.SSLContext | bool = True) -> None:
+        """`verify` says how the certificate of the daemon is checked, as httpx takes it."""
+        key = {"authorization": f"Bearer {api_key}"} if api_key else {}
+        self._http = httpx2.Client(
+            base_url=url,
+            headers={"user-agent": f"{CLIENT}/{VERSION}"} | key,
+            timeout=TIMEOUT,
+            trust_env=False,
+            verify=verify,
+        )
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -122,6 +140,15 @@ class DaemonApi:
                 raise RequestFailed(error_text(response))
             document: dict[str, Any] = response.json()
         return document
+
+
+def verification(url: str, settings: Settings) -> ssl.SSLContext | bool:
+    """Return how httpx checks the server at a URL of this machine.
+
+    Raises:
+        SettingsError: the certificate cannot be read.
+    """
+    return client_context(settings.tls_cert) if url.startswith("https:") and settings.tls_cert else True
 
 
 @contextmanager

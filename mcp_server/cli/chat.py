@@ -13,7 +13,7 @@ from mcp_server.cli.progress import shown_progress
 from model_runtime.requests import Task
 
 PROMPT = "> "
-Message = dict[str, Any]
+ChatMessage = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class ChatAnswer:
 def ask(
     api: DaemonApi,
     model: str,
-    messages: Sequence[Message],
+    messages: Sequence[ChatMessage],
     print_part: Callable[[str], None] | None = None,
     *,
     task: Task = Task.TEXT,
@@ -61,7 +61,7 @@ def print_part(part: str) -> None:
     typer.echo(part, nl=False)
 
 
-def answer_once(api: DaemonApi, model: str, messages: Sequence[Message], *, as_json: bool) -> None:
+def answer_once(api: DaemonApi, model: str, messages: Sequence[ChatMessage], *, as_json: bool) -> None:
     """Print the answer to a chat, as text while it comes or as JSON.
 
     Raises:
@@ -75,7 +75,7 @@ def answer_once(api: DaemonApi, model: str, messages: Sequence[Message], *, as_j
     print_notes(answer.senses.get("warnings", ()))
 
 
-def converse(api: DaemonApi, model: str, messages: list[Message], read_line: Callable[[str], str] = input) -> None:
+def converse(api: DaemonApi, model: str, messages: list[ChatMessage], read_line: Callable[[str], str] = input) -> None:
     """Answer each line that a person types, with all that was said before, until Ctrl-D.
 
     Raises:

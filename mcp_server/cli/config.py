@@ -6,15 +6,12 @@ from functools import reduce
 from operator import getitem
 from typing import Any
 
-from mcp_server.cli.config_edit import set_value
 from mcp_server.cli.endings import WrongUse
-from model_runtime.atomic_file import PRIVATE, write_atomically
 from model_runtime.settings import Settings
 from model_runtime.settings.config_file import ConfigFile, KeyPath, dotted, flatten
+from model_runtime.settings.edit import write_setting
 from model_runtime.settings.table import MODEL_SETTINGS, NAME, SETTINGS, Setting
-
-DEFAULT = "default"
-SECRET = "(set)"  # noqa: S105 - what stands in place of one
+from model_runtime.settings.values import SECRET, line_name, shown, source_of, value_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,31 +33,18 @@ def configured_values(settings: Settings, environ: Mapping[str, str]) -> list[Co
     config = ConfigFile.read(settings.folders.config / "config.toml")
     written = {dotted(path): path for path, _ in flatten(config.tree)}
     values = [
-        ConfiguredValue(key, _shown(row, settings), _source(row, config, written.get(key), environ), row.description)
+        ConfiguredValue(
+            key, shown(row, value_of(row, settings)), source_of(row, config, written.get(key), environ), row.description
+        )
         for key, row in SETTINGS.items()
     ]
     aliases = [path for path in written.values() if path[0] == "models" and len(path) == 3]
     return values + [
         ConfiguredValue(
-            dotted(path), str(reduce(getitem, path, config.tree)), _line(config, path), _row(path).description
+            dotted(path), str(reduce(getitem, path, config.tree)), line_name(config, path), _row(path).description
         )
         for path in aliases
     ]
-
-
-def _shown(row: Setting, settings: Settings) -> str:
-    value = getattr(settings, row.field) if row.field else settings.defaults.get(row.key.removeprefix("defaults."), "")
-    return (SECRET if value else "none") if row.kind.is_secret else row.kind.show(value)
-
-
-def _source(row: Setting, config: ConfigFile, path: KeyPath | None, environ: Mapping[str, str]) -> str:
-    if row.variable in environ:
-        return row.variable
-    return _line(config, path) if path else DEFAULT
-
-
-def _line(config: ConfigFile, path: KeyPath) -> str:
-    return config.locate(path).partition(":")[0]
 
 
 def config_text(values: list[ConfiguredValue]) -> str:
@@ -80,13 +64,12 @@ def set_setting(settings: Settings, key: str, word: str, environ: Mapping[str, s
     row = _row(path)
     value = _parsed(row, word)
     file = settings.folders.config / "config.toml"
-    text = set_value(ConfigFile.read(file), path, value)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(file, text.encode(), mode=PRIVATE)
-    shown = SECRET if row.kind.is_secret else repr(value)
+    write_setting(file, path, value)
+    written = SECRET if row.kind.is_secret else repr(value)
     overridden = f" {row.variable} overrides it now." if row.variable in environ else ""
+    at_start = "Senses reads it when it starts: `senses stop` ends the running one."
     return (
-        f"{key} is {shown} in {file}.{overridden} Senses reads it when it starts: `senses stop` ends the running one."
+        f"{key} is {written} in {file}.{overridden} {'A running Senses uses it at once.' if row.is_live else at_start}"
     )
 
 
@@ -120,8 +103,8 @@ def _parsed(row: Setting, word: str) -> Any:
         except (LookupError, TypeError, ValueError):
             continue
         return value
-    shown = "not usable" if row.kind.is_secret else repr(word)
-    raise WrongUse(f"{row.key} is {shown}. It must be {row.kind.accepted}.")
+    quoted = "not usable" if row.kind.is_secret else repr(word)
+    raise WrongUse(f"{row.key} is {quoted}. It must be {row.kind.accepted}.")
 
 
 def _readings(word: str) -> list[Any]:

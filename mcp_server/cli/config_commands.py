@@ -31,8 +31,10 @@ def config(context: typer.Context, as_json: AsJson = False) -> None:
 def set_config(
     key: Annotated[str, typer.Argument(help="A key, such as memory.idle_seconds.", metavar="KEY")],
     value: Annotated[str, typer.Argument(help='The value; lists are TOML: \'["a", "b"]\'.', metavar="VALUE")],
+    as_json: AsJson = False,
 ) -> None:
     """Write a setting into config.toml, which keeps its comments."""
     from mcp_server.cli.config import set_setting
+    from mcp_server.cli.outputs import print_message
 
-    typer.echo(set_setting(read_settings(), key, value, os.environ))
+    print_message(set_setting(read_settings(), key, value, os.environ), as_json=as_json)

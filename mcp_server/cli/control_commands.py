@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mcp_server.cli.endings import handle_errors
-from mcp_server.cli.options import AsJson, ModelName, read_settings
+from mcp_server.cli.options import AsJson, ModelOption, read_settings
 from mcp_server.launcher.paths import InstancePaths
 
 LoadableModel = Annotated[str, typer.Argument(help="A name from `senses models`.", metavar="MODEL")]
@@ -57,7 +57,7 @@ def _change(name: str, action: str, sentence: str, *, as_json: bool) -> None:
     print_result([answer], sentence.format(name=name), as_json=as_json)
 
 
-def voices(model: ModelName = "", as_json: AsJson = False) -> None:
+def voices(model: ModelOption = "", as_json: AsJson = False) -> None:
     """List the voices of a speech model."""
     from mcp_server.cli import control
     from mcp_server.cli.api import open_api
@@ -68,18 +68,34 @@ def voices(model: ModelName = "", as_json: AsJson = False) -> None:
     print_result([answer], "\n".join(answer["voices"]), as_json=as_json)
 
 
+def history(
+    day: Annotated[bool, typer.Option("--day", help="The last day instead of the last hour.")] = False,
+    count: Annotated[int, typer.Option("--lines", "-n", help="How many of the last events.", min=0)] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Show what the daemon did in the last hour: requests, speed, loads and evictions by model and by client."""
+    from mcp_server.cli.api import running_api
+    from mcp_server.cli.history import clock_text, history_text
+    from mcp_server.cli.outputs import print_result
+
+    with running_api(read_settings(), os.environ) as api:
+        found = api.get(f"/api/history?range={'day' if day else 'hour'}")
+    print_result([found], history_text(found, count, clock_text), as_json=as_json)
+
+
 def logs(
     follows: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines until Ctrl-C.")] = False,
     count: Annotated[int, typer.Option("--lines", "-n", help="How many of the last lines.", min=0)] = 50,
+    as_json: AsJson = False,
 ) -> None:
     """Show the log of the daemon."""
     from mcp_server.cli.logs import follow, last_lines
+    from mcp_server.cli.outputs import print_result
 
     path = Path(InstancePaths(os.environ).log_file)
-    for line in last_lines(path, count):
-        typer.echo(line)
-    for line in follow(path) if follows else ():
-        typer.echo(line)
+    for lines in (last_lines(path, count), follow(path) if follows else ()):
+        for line in lines:
+            print_result([{"line": line}], line, as_json=as_json)
 
 
 def rm(
@@ -89,14 +105,16 @@ def rm(
 ) -> None:
     """Delete the files of a downloaded model."""
     from mcp_server.cli.outputs import print_result
-    from mcp_server.cli.removal import removable, remove
+    from mcp_server.cli.removal import removable
+    from model_runtime.hub.downloaded import remove
     from model_runtime.sizes import format_bytes
 
-    model, folders, others = removable(read_settings(), name)
+    downloaded = removable(read_settings(), name)
+    model, others = downloaded.model, downloaded.shared_with
     shared = f" {', '.join(others)} will need another download, too." if others else ""
-    _confirm(f"Delete {model.name} in {', '.join(map(str, folders))}?{shared}", yes=yes)
+    _confirm(f"Delete {model.name} in {', '.join(map(str, downloaded.folders))}?{shared}", yes=yes)
     _unload_if_running(model.name)
-    freed_bytes = remove(folders)
+    freed_bytes = remove(downloaded)
     sentence = f"{model.name} is deleted: {format_bytes(freed_bytes)} are free again."
     print_result([{"model": model.name, "freed_bytes": freed_bytes}], sentence, as_json=as_json)
 
@@ -201,5 +219,5 @@ def remove_results(
     )
 
 
-CONTROL_COMMANDS = (ps, load, unload, pin, unpin, voices, logs, rm)
+CONTROL_COMMANDS = (ps, load, unload, pin, unpin, voices, history, logs, rm)
 CONTROL_APPS = {"jobs": jobs_app, "results": results_app}

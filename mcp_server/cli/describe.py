@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from mcp_server.cli.api import DaemonApi
-from mcp_server.cli.chat import Message, ask, print_part
+from mcp_server.cli.chat import ChatMessage, ask, print_part
 from mcp_server.cli.inputs import read_bytes, title_of
 from mcp_server.cli.outputs import print_json, print_notes, write_output
 from model_runtime.requests import Task
@@ -44,7 +44,7 @@ def describe(
         write_output(output, "\n".join(texts).encode())
 
 
-def question_about(file: str, question: str) -> Message:
+def question_about(file: str, question: str) -> ChatMessage:
     """Return the message with a picture and a question.
 
     Raises:

@@ -50,7 +50,7 @@ def add_folder(settings: Settings, path: Path, *, access: Access, client: str) -
     """
     folder = _resolve(path)
     if folder != CLIPBOARD and not folder.is_dir():
-        raise InvalidInput(f"There is no folder {folder}. Name a folder that exists, not a file.", param="path")
+        raise InvalidInput(f"There is no folder {folder}. Name a folder that exists, not a file.")
     grant = FolderGrantStore(settings.folders).add(client, access, folder)
     return f"Now {_may_text(grant)}. `senses folders revoke {grant.id}` withdraws it."
 
@@ -65,7 +65,7 @@ def revoke_folder(settings: Settings, name: str) -> str:
     grants, folder = FolderGrantStore(settings.folders), _resolve(Path(name))
     found = [grant for grant in grants.all() if name == grant.id or folder == grant.folder]
     if not found:
-        raise InvalidInput(f"{name} is not granted. `senses folders` lists what is.", param="name")
+        raise InvalidInput(f"{name} is not granted. `senses folders` lists what is.")
     for grant in found:
         grants.revoke(grant)
     return "\n".join(f"No longer: {_may_text(grant)}." for grant in found)

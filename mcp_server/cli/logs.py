@@ -21,9 +21,7 @@ def last_lines(path: Path, count: int) -> list[str]:
         with path.open(encoding="utf-8", errors="replace") as file:
             return [line.rstrip("\n") for line in deque(file, maxlen=count)]
     except FileNotFoundError:
-        raise InvalidInput(
-            f"There is no log at {path}. A daemon that a client started writes one; `senses serve` logs in its terminal."
-        ) from None
+        raise InvalidInput(f"There is no log at {path}. Each daemon writes one when it starts.") from None
 
 
 def follow(path: Path, wait: Callable[[], None] = lambda: time.sleep(POLL_SECONDS)) -> Iterator[str]:

@@ -98,11 +98,12 @@ def status(as_json: AsJson = False) -> None:
 
 @app.command()
 @handle_errors
-def stop() -> None:
+def stop(as_json: AsJson = False) -> None:
     """Stop the running server. Running requests have 2 seconds to finish."""
+    from mcp_server.cli.outputs import print_message
     from mcp_server.cli.stop import stop_daemon
 
-    typer.echo(stop_daemon(InstancePaths(os.environ)))
+    print_message(stop_daemon(InstancePaths(os.environ)), as_json=as_json)
 
 
 @app.command()
@@ -143,20 +144,26 @@ def add_folder(
     path: Annotated[Path, typer.Argument(help="The folder.")],
     write: Annotated[bool, typer.Option("--write", help="Results may be saved there, too.")] = False,
     client: Annotated[str, typer.Option(help="Only for the client of this name; http: for those over HTTP.")] = "",
+    as_json: AsJson = False,
 ) -> None:
     """Let clients use a folder, at once."""
     from mcp_server.cli.folders import add_folder
+    from mcp_server.cli.outputs import print_message
 
-    typer.echo(add_folder(read_settings(), path, access="write" if write else "read", client=client))
+    text = add_folder(read_settings(), path, access="write" if write else "read", client=client)
+    print_message(text, as_json=as_json)
 
 
 @folders_app.command("revoke")
 @handle_errors
-def revoke_folder(name: Annotated[str, typer.Argument(help="The folder, or its id from the list.")]) -> None:
+def revoke_folder(
+    name: Annotated[str, typer.Argument(help="The folder, or its id from the list.")], as_json: AsJson = False
+) -> None:
     """Withdraw a folder, at once: a call that uses it ends."""
     from mcp_server.cli.folders import revoke_folder
+    from mcp_server.cli.outputs import print_message
 
-    typer.echo(revoke_folder(read_settings(), name))
+    print_message(revoke_folder(read_settings(), name), as_json=as_json)
 
 
 @app.command()
@@ -187,11 +194,13 @@ def install(
     link: Annotated[
         bool, typer.Option("--link", help="Print a link that adds Senses when you open it (Cursor, VS Code).")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Connect an MCP client: add Senses to its configuration file, keep a backup, and add a skill for its agent."""
     from mcp_server.cli.install import install_text
+    from mcp_server.cli.outputs import print_message
 
-    typer.echo(install_text(client, folder, undo=undo, dry_run=dry_run, link=link))
+    print_message(install_text(client, folder, undo=undo, dry_run=dry_run, link=link), as_json=as_json)
 
 
 @app.command()

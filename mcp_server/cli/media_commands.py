@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from mcp_server.cli.options import AsJson, ModelName, OutputFile, TextFiles, read_settings
+from mcp_server.cli.options import AsJson, ModelOption, OutputFile, TextFiles, read_settings
 
 
 def describe(
     files: Annotated[list[str], typer.Argument(help="Pictures or patterns such as '*.png'; - is standard input.")] = [],  # noqa: B006
     question: Annotated[str, typer.Option("--question", "-q", help="What to answer about each picture.")] = "",
-    model: ModelName = "",
+    model: ModelOption = "",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A file for the text.", metavar="FILE")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -35,7 +35,7 @@ def generate(
     steps: Annotated[int | None, typer.Option(help="How long to work on it.", min=1, max=50)] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed draws the same picture.", min=0)] = None,
     count: Annotated[int, typer.Option("--count", "-n", help="How many to draw.", min=1, max=10)] = 1,
-    model: ModelName = "",
+    model: ModelOption = "",
     opens: Annotated[bool, typer.Option("--open", help="Show the pictures.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -67,7 +67,7 @@ def transcribe(
     ] = "",
     language: Annotated[str, typer.Option("--language", "-l", help="The language spoken, such as de.")] = "",
     translate: Annotated[bool, typer.Option("--translate", help="Write it down in English.")] = False,
-    model: ModelName = "",
+    model: ModelOption = "",
     as_json: AsJson = False,
 ) -> None:
     """Write recordings down, as text or as subtitles."""
@@ -90,7 +90,7 @@ def speak(
     voice: Annotated[str, typer.Option("--voice", "-v", help="A name from `senses voices`.")] = "",
     speed: Annotated[float, typer.Option(help="1 is as usual.", min=0.25, max=4)] = 1.0,
     language: Annotated[str, typer.Option("--language", "-l", help="The language of the text, such as de.")] = "",
-    model: ModelName = "",
+    model: ModelOption = "",
     as_json: AsJson = False,
 ) -> None:
     """Speak a text into a file, or play it."""
@@ -113,7 +113,7 @@ def chat(
     ] = [],  # noqa: B006
     files: TextFiles = [],  # noqa: B006
     system: Annotated[str, typer.Option("--system", "-s", help="How the model shall answer.")] = "",
-    model: ModelName = "",
+    model: ModelOption = "",
     as_json: AsJson = False,
 ) -> None:
     """Chat with a text model; in a terminal without a text, until Ctrl-D."""
@@ -123,7 +123,7 @@ def chat(
     from mcp_server.cli.api import open_api
     from mcp_server.cli.inputs import read_text
 
-    messages: list[command.Message] = [{"role": "system", "content": system}] if system else []
+    messages: list[command.ChatMessage] = [{"role": "system", "content": system}] if system else []
     converses = not words and not files and sys.stdin.isatty()
     if not converses:
         messages.append({"role": "user", "content": read_text(words, files, what="what to say")})

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -62,13 +63,19 @@ class TrialClient:
         url: str,
         api_key: str,
         *,
+        verify: ssl.SSLContext | bool = True,
         transport: httpx2.BaseTransport | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.clock = clock
         headers = {"origin": url} | ({"authorization": f"Bearer {api_key}"} if api_key else {})
         self._http = httpx2.Client(
-            base_url=url, headers=headers, timeout=TRIAL_TIMEOUT_SECONDS, trust_env=False, transport=transport
+            base_url=url,
+            headers=headers,
+            timeout=TRIAL_TIMEOUT_SECONDS,
+            trust_env=False,
+            verify=verify,
+            transport=transport,
         )
 
     def close(self) -> None:

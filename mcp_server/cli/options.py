@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from model_runtime.settings import Settings
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object on a line, for programs.")]
-ModelName = Annotated[str, typer.Option("--model", "-m", help="A name from `senses models`.", metavar="MODEL")]
+ModelOption = Annotated[str, typer.Option("--model", "-m", help="A name from `senses models`.", metavar="MODEL")]
 OutputFile = Annotated[
     Path | None, typer.Option("--output", "-o", help="A file; its ending chooses the format.", metavar="FILE")
 ]

@@ -90,6 +90,11 @@ def print_result(documents: Sequence[Any], text: str, *, as_json: bool) -> None:
         print_json(document)
 
 
+def print_message(text: str, *, as_json: bool) -> None:
+    """Print what was done, for programs as {"message": …}."""
+    print_result([{"message": text}], text, as_json=as_json)
+
+
 def print_notes(warnings: Sequence[str]) -> None:
     """Print on standard error what a person should know of a result, each sentence once."""
     for warning in dict.fromkeys(warnings):

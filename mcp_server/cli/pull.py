@@ -15,15 +15,13 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from model_runtime.catalog.catalog import Catalog, create_catalog
-from model_runtime.catalog.model import DEFAULT_PATTERNS, Model, ModelArtifact
-from model_runtime.catalog.names import is_repository_id
-from model_runtime.errors import Cancelled, UnknownModel
+from model_runtime.catalog.catalog import create_catalog
+from model_runtime.errors import Cancelled
 from model_runtime.hub.cache import HubCache, hub_folder
 from model_runtime.hub.download import pull
+from model_runtime.hub.downloaded import find_model
 from model_runtime.hub.progress import DownloadProgress, ProgressCallback
 from model_runtime.hub.version import Version
-from model_runtime.requests import Task
 from model_runtime.settings import Settings
 from model_runtime.sizes import format_bytes
 
@@ -77,20 +75,6 @@ def pull_as_json(
 
     pull(model, hub_folder(os.environ), report, version=version)
     print_line(line)
-
-
-def find_model(catalog: Catalog, name: str) -> Model:
-    """Return the model of an alias, or a model that consists of a whole repository.
-
-    Raises:
-        UnknownModel: the name is neither an alias nor of the form owner/name.
-    """
-    models = {model.name: model for model in catalog.models()}
-    if name in models:
-        return models[name]
-    if not is_repository_id(name):
-        raise UnknownModel(name, models)
-    return Model(name, Task.TEXT, "", "", (ModelArtifact("model", name, "main", DEFAULT_PATTERNS, 0),))
 
 
 @contextmanager

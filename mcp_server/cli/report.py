@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx2
 
+from mcp_server.cli.api import verification
 from mcp_server.cli.daemon_client import running_daemon
 from mcp_server.cli.demo import PrintLine
 from mcp_server.cli.doctor import run_checks
@@ -47,7 +48,8 @@ def connect(settings: Settings, environ: Mapping[str, str]) -> TrialClient:
     Raises:
         DaemonNotRunning: none runs.
     """
-    return TrialClient(running_daemon(InstancePaths(environ)).url, settings.api_key)
+    url = running_daemon(InstancePaths(environ)).url
+    return TrialClient(url, settings.api_key, verify=verification(url, settings))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mcp_server.cli.table import align_columns
+from mcp_server.files.artifacts import ArtifactStore
 from mcp_server.files.retention import StoredResult, find_results
 from model_runtime.errors import InvalidInput
 from model_runtime.sizes import format_bytes
@@ -54,10 +55,8 @@ def remove_results(folder: Path, result_id: str | None) -> int:
         InvalidInput: there is no result of this id.
         OSError: a file cannot be deleted.
     """
-    chosen = [result for result in find_results(folder) if result_id in (None, result.paths[0].stem)]
-    if result_id is not None and not chosen:
+    count = ArtifactStore(folder).delete(result_id)
+    if result_id is not None and not count:
         shown = re.sub(r"[^\w-]", "?", result_id)
-        raise InvalidInput(f"There is no result {shown}. `senses results` lists them.", param="id")
-    for path in (path for result in chosen for path in result.paths):
-        path.unlink(missing_ok=True)
-    return len(chosen)
+        raise InvalidInput(f"There is no result {shown}. `senses results` lists them.")
+    return count

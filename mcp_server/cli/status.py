@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mcp_server.cli.api import DaemonApi
+from mcp_server.cli.api import api_at
 from mcp_server.cli.control import duration_text, jobs_text, loaded_models, loaded_text
 from mcp_server.cli.daemon_client import running_daemon
 from mcp_server.cli.table import align_columns, folder_rows
@@ -20,7 +20,7 @@ def read_status(paths: InstancePaths, settings: Settings) -> tuple[DaemonInfo, d
         RequestFailed: it does not answer.
     """
     info = running_daemon(paths)
-    with DaemonApi(info.url, settings.api_key) as api:
+    with api_at(info.url, settings) as api:
         return info, api.get("/api/status")
 
 

@@ -20,7 +20,7 @@ from mcp_server.cli.progress import shown_progress
 from model_runtime.requests import Task
 
 
-class TranscriptFormat(StrEnum):
+class TranscriptFileType(StrEnum):
     """How a transcript is written; the names are the endings of its files."""
 
     TXT = "txt"
@@ -29,8 +29,8 @@ class TranscriptFormat(StrEnum):
     JSON = "json"
 
 
-ENDINGS = {name: (f".{name}",) for name in TranscriptFormat}
-RESPONSE_FORMATS = {TranscriptFormat.TXT: "text", TranscriptFormat.JSON: "verbose_json"}
+ENDINGS = {name: (f".{name}",) for name in TranscriptFileType}
+RESPONSE_FORMATS = {TranscriptFileType.TXT: "text", TranscriptFileType.JSON: "verbose_json"}
 """What OpenAI's API calls a format, where it has another name."""
 
 
@@ -62,21 +62,21 @@ class Recording:
         }
 
 
-def parse_format(word: str) -> TranscriptFormat | None:
+def parse_format(word: str) -> TranscriptFileType | None:
     """Return the format of a word, None without one.
 
     Raises:
         WrongUse: there is no such format.
     """
     try:
-        return TranscriptFormat(word.lower()) if word else None
+        return TranscriptFileType(word.lower()) if word else None
     except ValueError:
-        raise WrongUse(f"--format is {word!r}. It must be one of {', '.join(TranscriptFormat)}.") from None
+        raise WrongUse(f"--format is {word!r}. It must be one of {', '.join(TranscriptFileType)}.") from None
 
 
 def output_files(
-    files: Sequence[str], output: Path | None, asked: TranscriptFormat | None
-) -> list[tuple[Path | None, TranscriptFormat]]:
+    files: Sequence[str], output: Path | None, asked: TranscriptFileType | None
+) -> list[tuple[Path | None, TranscriptFileType]]:
     """Return where each transcript goes, None for standard output, and its format.
 
     An output that is a folder takes a file for each recording, of the recording's name.
@@ -86,7 +86,7 @@ def output_files(
             its ending.
     """
     if output is not None and output.expanduser().is_dir():
-        chosen = asked or TranscriptFormat.TXT
+        chosen = asked or TranscriptFileType.TXT
         paths = [output / f"{Path(title_of(file)).stem}.{chosen}" for file in files]
         if doubled := next((path for path, count in Counter(paths).items() if count > 1), None):
             raise WrongUse(f"{doubled} would be the transcript of several recordings. Write them into several folders.")
@@ -94,14 +94,14 @@ def output_files(
     if output is not None and len(files) > 1:
         raise WrongUse(f"{output} is one file for {len(files)} recordings. Name a folder that exists.")
     check_folder(output)
-    return [(output, asked or format_of(output, ENDINGS, TranscriptFormat.TXT)) for _ in files]
+    return [(output, asked or format_of(output, ENDINGS, TranscriptFileType.TXT)) for _ in files]
 
 
 def transcribe(
     api: DaemonApi,
     recording: Recording,
     files: Sequence[str],
-    outputs: Sequence[tuple[Path | None, TranscriptFormat]],
+    outputs: Sequence[tuple[Path | None, TranscriptFileType]],
     *,
     as_json: bool,
 ) -> None:
@@ -115,10 +115,10 @@ def transcribe(
     for file, (output, chosen) in zip(files, outputs, strict=True):
         if len(files) > 1 and output is None and not as_json:
             typer.echo(f"{title_of(file)}:")
-        if output is None and not as_json and chosen is TranscriptFormat.TXT:
+        if output is None and not as_json and chosen is TranscriptFileType.TXT:
             _print_as_it_comes(api, recording, file)
             continue
-        data = _whole(api, recording, file, TranscriptFormat.JSON if as_json and output is None else chosen)
+        data = _whole(api, recording, file, TranscriptFileType.JSON if as_json and output is None else chosen)
         if output is not None or not as_json:
             write_output(output, data)
         if as_json:
@@ -140,7 +140,7 @@ def _print_as_it_comes(api: DaemonApi, recording: Recording, file: str) -> None:
                 print_notes(senses["warnings"])
 
 
-def _whole(api: DaemonApi, recording: Recording, file: str, chosen: TranscriptFormat) -> bytes:
+def _whole(api: DaemonApi, recording: Recording, file: str, chosen: TranscriptFileType) -> bytes:
     form = recording.form(file, response_format=RESPONSE_FORMATS.get(chosen, chosen))
     with shown_progress(api, Task.TRANSCRIPTION), api.stream(recording.path, **form) as response:
         return response.read()

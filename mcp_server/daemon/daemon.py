@@ -9,11 +9,13 @@ import socket
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
+from pathlib import Path
 
 import anyio
+from anyio.abc import TaskGroup
 from starlette.types import ASGIApp
 
 from mcp_server.client_setup.snippets import client_snippets, installed_commands
@@ -21,11 +23,16 @@ from mcp_server.daemon.background_tasks import background_tasks
 from mcp_server.daemon.descriptors import DescriptorReserve, raise_descriptor_limit
 from mcp_server.daemon.http_server import HttpServer, artifact_routes, base_url, bind_sockets, is_loopback, mcp_routes
 from mcp_server.daemon.lifetime import IDLE_EXIT_SECONDS, Lifetime, is_working
+from mcp_server.daemon.live_settings import LiveSettings
 from mcp_server.daemon.lock import AlreadyRunning, DaemonInfo, InstanceUnusable, lock_if_possible, write_daemon_info
+from mcp_server.daemon.log_file import logging_to_file
+from mcp_server.daemon.model_storage import ModelStorage
 from mcp_server.daemon.service_manager import notify
 from mcp_server.daemon.socket_server import SocketServer
+from mcp_server.daemon.tls import server_context
 from mcp_server.files.artifacts import ArtifactStore
 from mcp_server.files.client import ClientConnection
+from mcp_server.files.connected_clients import ClientList
 from mcp_server.files.folder_requests import FolderControl
 from mcp_server.files.grants import FolderGrantStore
 from mcp_server.files.storage import check_storage, make_inbox
@@ -93,7 +100,10 @@ def run(
     os.chdir("/")  # a daemon in the folder that started it would keep that disk from being unmounted
     try:
         daemon = Daemon(settings, paths, auto=auto, on_ready=on_ready, idle_exit_seconds=idle_exit_seconds)
-        anyio.run(daemon.serve, open_service or _open_runtime)
+        with (
+            nullcontext() if auto else logging_to_file(Path(paths.log_file))
+        ):  # a shim has opened the log for its daemon
+            anyio.run(daemon.serve, open_service or _open_runtime)
     except ExceptionGroup as group:  # the daemon's task group wraps errors
         expected = expected_error(group)
         if expected is None:
@@ -128,8 +138,9 @@ class Daemon:
             SettingsError: the HTTP port cannot be opened, or a setting cannot be used.
         """
         reserve = DescriptorReserve(raise_descriptor_limit())
+        tls = server_context(self.settings)
         sockets = self.bind_http()
-        http_origin = base_url(self.settings.host, sockets[0].getsockname()[1])
+        http_origin = base_url(self.settings.host, sockets[0].getsockname()[1], "https" if tls else "http")
         async with (
             AsyncExitStack() as stack,
             open_service(self.settings) as service,
@@ -141,15 +152,18 @@ class Daemon:
             server = create_server(
                 service, self.settings, artifacts, task_group, http_origin=http_origin, client=over_http
             )
-            app, problems = _create_http_app(service, self.settings, artifacts, server), service.problems
+            problems = service.problems
+            live_settings = LiveSettings(self.settings, os.environ, service.apply, problems)
+            app = _create_http_app(service, live_settings, artifacts, server, task_group)
             await anyio.to_thread.run_sync(server.open_records)
-            http_server = HttpServer(app, sockets, reserve, problems)
+            http_server = HttpServer(app, sockets, reserve, problems, tls)
             socket_server = SocketServer(
                 server,
                 self.paths.socket_path,
                 reserve,
                 problems,
                 lambda version: self._lifetime.yield_to(version, server),
+                server.app_context.clients.connected,
             )
             task_group.start_soon(http_server.run_until_stopped)
             await http_server.ready.wait()
@@ -157,7 +171,7 @@ class Daemon:
             if await self._listen(socket_server, problems):
                 stack.push_async_callback(socket_server.stop_listening)
                 task_group.start_soon(socket_server.serve)
-            tasks = background_tasks(self.settings, problems, partial(is_working, server))
+            tasks = background_tasks(live_settings, problems, partial(is_working, server))
             for name, task in tasks.items():
                 task_group.start_soon(keep_running, name, task, problems)
             await anyio.to_thread.run_sync(make_inbox, self.settings.folders.inbox)
@@ -264,9 +278,12 @@ async def _open_runtime(settings: Settings) -> AsyncGenerator[Service]:
         yield runtime
 
 
-def _create_http_app(service: Service, settings: Settings, artifacts: ArtifactStore, server: SensesServer) -> ASGIApp:
+def _create_http_app(
+    service: Service, live_settings: LiveSettings, artifacts: ArtifactStore, server: SensesServer, task_group: TaskGroup
+) -> ASGIApp:
     from openai_compat.app import create_app
 
+    settings = live_settings.current
     routes = [*mcp_routes(server), *artifact_routes(artifacts)]
     contexts = [server.session_manager.run]
     return create_app(
@@ -275,6 +292,9 @@ def _create_http_app(service: Service, settings: Settings, artifacts: ArtifactSt
         artifacts=artifacts,
         client_snippets=lambda: client_snippets(installed_commands(settings)),
         folders=FolderControl(FolderGrantStore(settings.folders), server.app_context.folder_requests),
+        clients=ClientList(server.app_context.clients, settings),
+        live_settings=live_settings,
+        model_files=ModelStorage(service, settings, server.app_context.download, task_group),
         extra_routes=routes,
         contexts=contexts,
     )

@@ -5,6 +5,7 @@ import contextlib
 import errno
 import logging
 import socket
+import ssl
 from collections.abc import Awaitable, Generator
 
 import anyio
@@ -19,6 +20,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from mcp_server.calls import sdk_compat
 from mcp_server.daemon.descriptors import DescriptorReserve, accept_connections
 from mcp_server.daemon.mcp_endpoint import McpEndpoint
+from mcp_server.daemon.tls import HANDSHAKE_SECONDS
 from mcp_server.daemon.web_socket import web_socket_protocol
 from mcp_server.files.artifacts import ORIGINAL_SUFFIXES, ArtifactKind, ArtifactStore
 from mcp_server.server import SensesServer
@@ -55,7 +57,12 @@ class HttpServer(uvicorn.Server):
     """
 
     def __init__(
-        self, app: ASGIApp, sockets: list[socket.socket], reserve: DescriptorReserve, problems: Problems
+        self,
+        app: ASGIApp,
+        sockets: list[socket.socket],
+        reserve: DescriptorReserve,
+        problems: Problems,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         config = uvicorn.Config(
             app,
@@ -70,6 +77,7 @@ class HttpServer(uvicorn.Server):
         )
         super().__init__(config)
         self._sockets = sockets
+        self._tls = tls
         self._reserve = reserve
         self._problems = problems
         self._accepting: list[asyncio.Task[None]] = []
@@ -124,8 +132,14 @@ class HttpServer(uvicorn.Server):
     async def _connect(self, connection: socket.socket) -> None:
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: FirstByteProtocol(self.config, self.server_state, self.lifespan.state), connection
+                lambda: FirstByteProtocol(self.config, self.server_state, self.lifespan.state),
+                connection,
+                ssl=self._tls,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS if self._tls else None,
             )
+        except (ssl.SSLError, ConnectionError) as error:  # a client that does not know the certificate, or plain HTTP
+            logger.debug("A client and this server agree on no keys: %s", error)
+            connection.close()
         except OSError as error:
             logger.warning("A connection cannot be served: %s", error)
             connection.close()
@@ -166,10 +180,11 @@ def is_loopback(host: str) -> bool:
     return host in ("127.0.0.1", "localhost", "::1")
 
 
-def base_url(host: str, port: int) -> str:
+def base_url(host: str, port: int, scheme: str = "http") -> str:
     """Return the URL under which this machine reaches a server on `host`, which may be a wildcard address."""
     reachable_host = {"localhost": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-    return f"http://[{reachable_host}]:{port}" if ":" in reachable_host else f"http://{reachable_host}:{port}"
+    name = f"[{reachable_host}]" if ":" in reachable_host else reachable_host
+    return f"{scheme}://{name}:{port}"
 
 
 def bind_sockets(host: str, port: int) -> list[socket.socket]:

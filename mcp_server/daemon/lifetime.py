@@ -71,9 +71,10 @@ class Lifetime:
 
 
 def is_working(server: SensesServer) -> bool:
-    """Return whether a job or a request runs or waits, or a text is read aloud."""
+    """Return whether a job or a request runs or waits, a model is downloaded, or a text is read aloud."""
     app = server.app_context
-    return app.jobs.running_count > 0 or app.player.is_playing or app.service.open_request_count > 0
+    is_serving = app.jobs.running_count > 0 or app.service.open_request_count > 0
+    return is_serving or app.player.is_playing or app.download.running_count > 0
 
 
 def is_busy(server: SensesServer) -> bool:

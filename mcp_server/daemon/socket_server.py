@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,8 @@ MAX_LINE_BYTES = 64 * 1024 * 1024
 class SocketServer:
     """Serves `server` on the socket at `path`.
 
-    `yields_to(version)` decides whether the daemon stops for a newer client.
+    `yields_to(version)` decides whether the daemon stops for a newer client. `connected(client)` is a context that lasts
+    as long as the connection of a client.
     """
 
     def __init__(
@@ -47,12 +48,14 @@ class SocketServer:
         reserve: DescriptorReserve,
         problems: Problems,
         yields_to: Callable[[str], bool] = lambda version: False,
+        connected: Callable[[ClientConnection], AbstractContextManager[None]] = lambda client: nullcontext(),
     ) -> None:
         self._server = server
         self._path = path
         self._reserve = reserve
         self._problems = problems
         self._yields_to = yields_to
+        self._connected = connected
         self._listener: SocketListener | None = None
         self.connection_count = 0
 
@@ -130,7 +133,8 @@ class SocketServer:
             if reply.get("welcome"):
                 logger.info("Client %s connected from %s", handshake.get("pid"), handshake.get("cwd"))
                 client = connection_from_handshake(handshake, Path.home(), file_access)
-                await _serve_messages(self._server, stream, reader, client)
+                with self._connected(client):
+                    await _serve_messages(self._server, stream, reader, client)
 
     def _handshake_reply(self, handshake: dict[str, Any]) -> dict[str, object]:
         identity = {"protocol": PROTOCOL_VERSION, "version": VERSION, "pid": os.getpid()}

@@ -21,7 +21,7 @@ from mcp_server.files.addresses import decode_data_uri, is_data_uri, parse_path
 from mcp_server.files.allowed_paths import AllowedPaths
 from mcp_server.files.artifacts import URI_SCHEME, ArtifactKind, ArtifactStore, StoredArtifact
 from mcp_server.files.client import ClientConnection
-from mcp_server.files.clipboard import CLIPBOARD, SCREENSHOT, Run, read_clipboard, run_command, screenshot_folder
+from mcp_server.files.clipboard import CLIPBOARD, SCREENSHOT, RunProgram, read_clipboard, run_command, screenshot_folder
 from mcp_server.files.denials import OWN_PROGRAM, explain
 from mcp_server.files.folder_access import FolderAccess
 from mcp_server.files.folders import AllowedPath, FolderWish, GrantedFolder
@@ -49,8 +49,10 @@ class ClientFiles:
     artifacts: ArtifactStore
     fetcher: Fetcher = DEFAULT_FETCHER
     client_name: str = ""
-    run: Run = run_command
+    run: RunProgram = run_command
     """Runs the programs that tell what is on the clipboard and where screenshots are."""
+    on_use: Callable[[Access, Path], None] = lambda access, path: None
+    """Called with each file that was opened or written."""
     notes: list[str] = field(default_factory=list)
     """What the result should say, such as where a relative path led."""
     paths: AllowedPaths = field(init=False)
@@ -96,7 +98,9 @@ class ClientFiles:
         else:
             path = await self._path_of(address, param)
             allowed = await self._find_allowed(path, address, "read", param)
-        return await self._open_checked(allowed, address, param, limit_bytes)
+        file = await self._open_checked(allowed, address, param, limit_bytes)
+        self.on_use("read", allowed.path)
+        return file
 
     async def artifact_at(self, address: str, *, param: str = "uri") -> StoredArtifact:
         """Return the stored result of a `senses://` address.
@@ -143,6 +147,7 @@ class ClientFiles:
         if allowed is None:
             raise OSError(errno.EXDEV, "its folder now leads out of the folders that this client may write")
         await FolderAccess(self.client, allowed.folder).write(allowed, data)
+        self.on_use("write", allowed.path)
 
     async def look_up(self, reads: Iterable[str] = (), writes: Iterable[str] = ()) -> None:
         """Look for these addresses before the work. Then `paths.missing` has the folders that a person has to be asked for.
@@ -189,7 +194,9 @@ class ClientFiles:
     async def _open_clipboard(self, param: str) -> BinaryIO:
         if await self.paths.clipboard() is None:
             raise self.paths.refuse(FolderWish("read", CLIPBOARD), str(CLIPBOARD), "read", param)
-        return io.BytesIO(await read_clipboard(param, self.run))
+        content = await read_clipboard(param, self.run)
+        self.on_use("read", CLIPBOARD)
+        return io.BytesIO(content)
 
     async def _open_checked(self, allowed: AllowedPath, address: str, param: str, limit_bytes: int) -> BinaryIO:
         """Open a file and check the opened file: since the check of the path a folder above it may have become a link."""

@@ -163,6 +163,23 @@ class ArtifactStore:
         loaded = (artifact for kind, path in newest_first if (artifact := _load_artifact(kind, path)))
         return list(islice(loaded, count))
 
+    def delete(self, artifact_id: str | None) -> int:
+        """Delete one result in all its formats, with None every result, and return how many. Blocks on the disk.
+
+        Raises:
+            OSError: a file cannot be deleted.
+        """
+        paths = [path for path in self._files() if artifact_id in (None, path.stem)]
+        for path in paths:
+            path.unlink(missing_ok=True)
+        return len({path.stem for path in paths})
+
+    def _files(self) -> Iterator[Path]:
+        for folder, kind in product(self.folders, ArtifactKind):
+            for path in (folder / kind).glob("*"):
+                if ARTIFACT_ID.fullmatch(path.stem) and path.is_file() and not path.is_symlink():
+                    yield path
+
     def _write(self, name: Path, data: bytes) -> Path:
         """Write a file below `folder`, or while that is impossible below the temporary folder, and return its path.
 

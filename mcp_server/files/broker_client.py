@@ -23,7 +23,7 @@ MAX_REPLY_BYTES = 1 << 16
 MAX_DESCRIPTORS = 16
 """Received in one read; the system puts at most those of one reply into it."""
 
-Outcome = asyncio.Future[FileAnswer | Exception]
+PendingAnswer = asyncio.Future[FileAnswer | Exception]
 
 
 class FileBrokerClient:
@@ -36,7 +36,7 @@ class FileBrokerClient:
         self._connection = connection
         self._calls = FileCalls(timeout_seconds)
         self._numbers = count(1)
-        self._unanswered: dict[int, Outcome] = {}
+        self._unanswered: dict[int, PendingAnswer] = {}
         self._outgoing = bytearray()
         self._received = b""
         self._descriptors: deque[int] = deque()
@@ -60,7 +60,7 @@ class FileBrokerClient:
             outcome.set_result(_lost())
         self._unanswered.clear()
 
-    def _send(self, request: FileRequest, outcome: Outcome) -> None:
+    def _send(self, request: FileRequest, outcome: PendingAnswer) -> None:
         if self._connection.fileno() < 0:
             outcome.set_result(_lost())
             return

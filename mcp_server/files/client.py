@@ -27,11 +27,11 @@ class ClientConnection:
     """The requests that an earlier connection of the shim has sent, too."""
     over_http: bool = False
     """The client may be on another machine: it has no folders, and only its word for its name."""
-    refused: set[FolderWish] = field(default_factory=set, repr=False, compare=False)
+    refused: set[FolderWish] = field(default_factory=set, compare=False)
     """What a person refused in this session."""
-    questions: FolderQuestions = field(default_factory=FolderQuestions, repr=False, compare=False)
+    questions: FolderQuestions = field(default_factory=FolderQuestions, compare=False)
     """What a person is asked at present."""
-    threads: FileThreads = field(default_factory=FileThreads, repr=False, compare=False)
+    threads: FileThreads = field(default_factory=FileThreads, compare=False)
     """For what the daemon does with the client's files itself."""
 
 

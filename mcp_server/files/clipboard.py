@@ -24,7 +24,7 @@ MAX_OUTPUT_BYTES = 100_000_001
 PNG_DIGITS = re.compile(rb"PNGf([0-9A-Fa-f]+)")
 """How AppleScript prints a picture: «data PNGf89504E47…»."""
 
-Run = Callable[[Sequence[str]], Awaitable[bytes]]
+RunProgram = Callable[[Sequence[str]], Awaitable[bytes]]
 """run(command) returns what a program prints; nothing if it fails, is missing or takes too long."""
 
 
@@ -54,7 +54,7 @@ def clipboard_command(environ: Mapping[str, str]) -> list[str]:
     return ["xclip", "-selection", "clipboard", "-target", "image/png", "-out"]
 
 
-async def read_clipboard(param: str, run: Run = run_command) -> bytes:
+async def read_clipboard(param: str, run: RunProgram = run_command) -> bytes:
     """Return the picture on the clipboard as PNG.
 
     Raises:
@@ -75,7 +75,7 @@ async def read_clipboard(param: str, run: Run = run_command) -> bytes:
     return output
 
 
-async def screenshot_folder(run: Run = run_command) -> Path:
+async def screenshot_folder(run: RunProgram = run_command) -> Path:
     """Return the folder where the system keeps screenshots, whether or not it exists."""
     location = b""
     if sys.platform == "darwin":

@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 import threading
+from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ class FileAnswer:
 class FileAccess(Protocol):
     """Executes file requests with the rights of one process."""
 
-    async def execute(self, request: FileRequest, folder: Path) -> FileAnswer:
+    def execute(self, request: FileRequest, folder: Path) -> Awaitable[FileAnswer]:
         """Execute a request on a file in `folder`, one of those that are granted.
 
         Raises:
@@ -55,13 +56,13 @@ class LocalFileAccess:
 
     threads: FileThreads
 
-    async def execute(self, request: FileRequest, folder: Path) -> FileAnswer:
+    def execute(self, request: FileRequest, folder: Path) -> Awaitable[FileAnswer]:
         """See `FileAccess.execute`."""
 
         def undo_in_thread(answer: FileAnswer) -> None:
             threading.Thread(target=_undo, args=(request, answer), daemon=True).start()
 
-        return await self.threads.run(folder, lambda: answer_of(execute(request)), undo_in_thread)
+        return self.threads.run(folder, lambda: answer_of(execute(request)), undo_in_thread)
 
 
 def _undo(request: FileRequest, answer: FileAnswer) -> None:

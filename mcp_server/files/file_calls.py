@@ -7,9 +7,9 @@ its folder, so that one folder that hangs holds a few threads and delays no othe
 import asyncio
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 
@@ -25,7 +25,7 @@ class FileCalls:
 
     def __init__(self, timeout_seconds: float = FILE_TIMEOUT_SECONDS) -> None:
         self._timeout_seconds = timeout_seconds
-        self._slots: defaultdict[Path, anyio.Semaphore] = defaultdict(lambda: anyio.Semaphore(MAX_CALLS_PER_FOLDER))
+        self._slots: defaultdict[Path, anyio.Semaphore] = defaultdict(_slots_of_folder)
 
     async def run(
         self,
@@ -58,6 +58,11 @@ class FileCalls:
         return result
 
 
+def _slots_of_folder() -> anyio.Semaphore:
+    """Return the places of one folder; a free one is taken without a turn of the event loop."""
+    return anyio.Semaphore(MAX_CALLS_PER_FOLDER, fast_acquire=True)
+
+
 def _discard(late: asyncio.Future[T | Exception], discard: Callable[[T], object]) -> None:
     result = late.result()
     if not isinstance(result, Exception):
@@ -70,9 +75,9 @@ class FileThreads:
     def __init__(self, timeout_seconds: float = FILE_TIMEOUT_SECONDS) -> None:
         self._calls = FileCalls(timeout_seconds)
 
-    async def run(
+    def run(
         self, folder: Path, call: Callable[[], T], discard: Callable[[T], object] = lambda outcome: None
-    ) -> T:
+    ) -> Coroutine[Any, Any, T]:
         """Return what `call()` returns; `discard` gets it if the caller has left meanwhile.
 
         Raises:
@@ -95,4 +100,4 @@ class FileThreads:
         def start(outcome: asyncio.Future[T | Exception]) -> None:
             threading.Thread(target=work, args=(outcome,), name="file access", daemon=True).start()
 
-        return await self._calls.run(folder, start, discard)
+        return self._calls.run(folder, start, discard)

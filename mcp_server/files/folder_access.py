@@ -30,9 +30,9 @@ class FolderAccess:
         """Open a file for reading, without following a link, and return the descriptor."""
         return (await self._execute({"do": "open", "path": str(path)})).descriptor
 
-    async def describe(self, descriptor: int) -> OpenedFile:
+    def describe(self, descriptor: int) -> Awaitable[OpenedFile]:
         """Return what an open file of this folder is."""
-        return await self.client.threads.run(self.folder.path, partial(describe, descriptor))
+        return self.client.threads.run(self.folder.path, partial(describe, descriptor))
 
     async def mode(self, path: Path) -> int | None:
         """Return st_mode of a path, which is not followed, or None if nothing is there."""
@@ -61,8 +61,8 @@ class FolderAccess:
         """Write a file; see `mcp_server.files.writing.write_file`."""
         await self._attempt(lambda access: write_file(access, self.client.threads, allowed, data))
 
-    async def _execute(self, request: FileRequest) -> FileAnswer:
-        return await self._attempt(lambda access: access.execute(request, self.folder.path))
+    def _execute(self, request: FileRequest) -> Awaitable[FileAnswer]:
+        return self._attempt(lambda access: access.execute(request, self.folder.path))
 
     async def _attempt(self, operation: Callable[[FileAccess], Awaitable[T]]) -> T:
         *denied, last = self._accesses()

@@ -9,8 +9,9 @@ import json
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -138,15 +139,17 @@ def _stored_result(paths: list[Path]) -> StoredResult | None:
     )
 
 
-async def run_retention(settings: Settings, interval_seconds: float = RETENTION_INTERVAL_SECONDS) -> None:
-    """Delete expired results now and every `interval_seconds`, until cancelled.
+async def run_retention(current: Callable[[], Settings], interval_seconds: float = RETENTION_INTERVAL_SECONDS) -> None:
+    """Delete expired results now and every `interval_seconds`, by the settings of that moment, until cancelled.
 
     Raises:
         OSError: the trusted time cannot be kept.
     """
     while True:
+        settings = current()
         count = await anyio.to_thread.run_sync(
-            lambda: delete_expired(
+            partial(
+                delete_expired,
                 settings.folders.artifacts,
                 settings.folders.data,
                 time.time(),

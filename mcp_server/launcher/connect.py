@@ -173,14 +173,15 @@ def _usable_log_file(paths: InstancePaths) -> str:
     """Return the log for a new daemon; the null device if the disk is full or read-only."""
     try:
         ensure_private_folder(paths.logs_folder)
-        _rotate_log(paths.log_file)
+        rotate_log(paths.log_file)
         os.close(os.open(paths.log_file, *LOG_OPEN_ARGUMENTS))
     except OSError:
         return os.devnull
     return paths.log_file
 
 
-def _rotate_log(path: str) -> None:
+def rotate_log(path: str) -> None:
+    """Rename a large log, so that a new one begins; do nothing if that is impossible."""
     try:
         if os.stat(path).st_size > MAX_LOG_BYTES:  # noqa: PTH116
             os.replace(path, path + ".1")  # noqa: PTH105

@@ -24,7 +24,7 @@ ENDED_TWICE = (
 )
 
 RequestId = int | str
-Message = dict[str, object]
+RpcMessage = dict[str, object]
 
 
 class OpenRequest:
@@ -32,7 +32,7 @@ class OpenRequest:
 
     __slots__ = ("attempts", "is_acknowledged", "line", "message", "progress")
 
-    def __init__(self, line: bytes, message: Message) -> None:
+    def __init__(self, line: bytes, message: RpcMessage) -> None:
         self.line = line
         self.message = message
         self.attempts = 0
@@ -124,7 +124,7 @@ class Session:
             lines.append(request.line)
         return [line for line in lines if line]
 
-    def _answer_of_client(self, line: bytes, message: Message, known: RequestId | None) -> bytes:
+    def _answer_of_client(self, line: bytes, message: RpcMessage, known: RequestId | None) -> bytes:
         """Forward an answer to the daemon that asked; drop one to a daemon that has gone."""
         if known is None:
             return line
@@ -133,7 +133,7 @@ class Session:
         asked = self._asked.pop(known)
         return line if asked == known else _line({**message, "id": asked})
 
-    def _question_of_daemon(self, line: bytes, message: Message) -> bytes:
+    def _question_of_daemon(self, line: bytes, message: RpcMessage) -> bytes:
         """Forward a request of the daemon. Those of later daemons get ids of their own: each counts from the start."""
         asked = _id_of(message["id"])
         if asked is None:
@@ -142,7 +142,7 @@ class Session:
         self._asked[known] = asked
         return _line({**message, "id": known}) if self._losses else line
 
-    def _answer_of_daemon(self, line: bytes, message: Message) -> bytes:
+    def _answer_of_daemon(self, line: bytes, message: RpcMessage) -> bytes:
         request_id = _id_of(message.get("id"))
         if request_id is None:
             return line
@@ -163,7 +163,7 @@ class Session:
         elif method == "resources/unsubscribe":
             self._subscribed.pop(uri, None)
 
-    def _notice_of_daemon(self, line: bytes, message: Message) -> bytes:
+    def _notice_of_daemon(self, line: bytes, message: RpcMessage) -> bytes:
         params = _params(message)
         if message["method"] == "notifications/progress" and not self._rises(params):
             return b""
@@ -171,7 +171,7 @@ class Session:
             return self._acknowledged(line, _dict(params.get("_meta")).get(SUBSCRIPTION_KEY))
         return line
 
-    def _rises(self, params: Message) -> bool:
+    def _rises(self, params: RpcMessage) -> bool:
         """Return whether progress goes on: MCP demands that it rises, and a repeated call begins again."""
         token, progress = params.get("progressToken"), params.get("progress")
         if token is None or not isinstance(progress, int | float):
@@ -220,7 +220,7 @@ class LineBuffer:
         return [line + b"\n" for line in lines] + ([piece] if piece else [])
 
 
-def _read(line: bytes) -> Message:
+def _read(line: bytes) -> RpcMessage:
     """Return the message of a line; empty if it is none."""
     try:
         return _dict(json.loads(line))
@@ -228,11 +228,11 @@ def _read(line: bytes) -> Message:
         return {}
 
 
-def _dict(value: object) -> Message:
+def _dict(value: object) -> RpcMessage:
     return value if isinstance(value, dict) else {}
 
 
-def _params(message: Message) -> Message:
+def _params(message: RpcMessage) -> RpcMessage:
     return _dict(message.get("params"))
 
 
@@ -240,7 +240,7 @@ def _id_of(value: object) -> RequestId | None:
     return value if isinstance(value, int | str) and not isinstance(value, bool) else None
 
 
-def _line(message: Message) -> bytes:
+def _line(message: RpcMessage) -> bytes:
     return json.dumps({"jsonrpc": "2.0"} | message).encode() + b"\n"
 
 
@@ -254,11 +254,11 @@ def _cancelled(request_id: RequestId) -> bytes:
     return _line({"method": "notifications/cancelled", "params": params})
 
 
-def _failure(request_id: RequestId, message: Message, text: str) -> bytes:
+def _failure(request_id: RequestId, message: RpcMessage, text: str) -> bytes:
     """Return the answer to a request that failed: a tool's error is one that the model reads."""
     if message["method"] != "tools/call":
         return _line({"id": request_id, "error": {"code": INTERNAL_ERROR, "message": text}})
-    result: Message = {"content": [{"type": "text", "text": text}], "isError": True}
+    result: RpcMessage = {"content": [{"type": "text", "text": text}], "isError": True}
     if VERSION_KEY in _dict(_params(message).get("_meta")):
         result["resultType"] = "complete"
     return _line({"id": request_id, "result": result})

@@ -156,7 +156,6 @@ def require_grounding(app: AppContext, model_name: str, task: str) -> None:
         raise InvalidInput(
             f"{model_name} cannot {task}: it does not return pixel positions. Pass model={suggestion}, or ask for the "
             'position in words with task="describe".',
-            param="task",
             code="unsupported_task",
         )
 

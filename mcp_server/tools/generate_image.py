@@ -35,7 +35,7 @@ from model_runtime.events import Finished, GeneratedImage
 from model_runtime.requests import GenerateImage, Task
 from model_runtime.validation.image import MAX_SEED
 
-Run = tuple[Finished, GeneratedImage]
+FinishedImage = tuple[Finished, GeneratedImage]
 """The last event of a request, and its picture."""
 
 
@@ -124,20 +124,20 @@ async def plan_output(
 
 async def draw_each(
     app: AppContext, job: ToolJob, requests: Sequence[GenerateImage], keep_alive_seconds: float | None
-) -> list[Run]:
+) -> list[FinishedImage]:
     """Draw one picture after the other, each as a part of the job's progress.
 
     Raises:
         SensesError: a request fails.
     """
-    runs: list[Run] = []
+    runs: list[FinishedImage] = []
     for number, request in enumerate(requests, 1):
         job.progress.begin_part(number - 1, f"picture {number}/{len(requests)}" if len(requests) > 1 else "")
         runs.append(await app.run_request(request, job, GeneratedImage, keep_alive_seconds=keep_alive_seconds))
     return runs
 
 
-def fields_of(runs: Sequence[Run], prompt: str, notes: Sequence[str]) -> dict[str, Any]:
+def fields_of(runs: Sequence[FinishedImage], prompt: str, notes: Sequence[str]) -> dict[str, Any]:
     """Return what the runs of a call have in common, as fields of its result; the seconds are those of all together."""
     finished, drawn = runs[-1]
     timings = [one.timings for one, _ in runs]

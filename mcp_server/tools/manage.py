@@ -58,7 +58,6 @@ def add_management_tools(server: MCPServer[ClientConnection], app: AppContext) -
             if not (job_id.isdecimal() and app.service.cancel(int(job_id))):
                 raise InvalidInput(
                     f"No job {job_id} waits or runs; media_status lists those that do.",
-                    param="job_id",
                     code="not_found",
                 )
             return _free_form_result(job_id=job_id, state="cancelled")

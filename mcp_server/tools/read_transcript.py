@@ -33,7 +33,7 @@ def add_read_transcript(server: MCPServer[ClientConnection], app: AppContext) ->
         """Read or search the transcript of a recording or meeting, page by page with times."""
         artifact = await app.files(ctx).artifact_at(uri)
         if artifact.kind is not ArtifactKind.TRANSCRIPTS:
-            raise InvalidInput(f"{uri} is no transcript; pass the uri of a result of transcribe.", param="uri")
+            raise InvalidInput(f"{uri} is no transcript; pass the uri of a result of transcribe.")
         transcript = await anyio.to_thread.run_sync(load_transcript, artifact)
         page = find_page(transcript.segments, TranscriptQuery(from_seconds, to_seconds or inf, find))
         following = {} if page.next_from_seconds is None else {"next_from_seconds": page.next_from_seconds}

@@ -45,11 +45,10 @@ def add_regenerate(server: MCPServer[ClientConnection], app: AppContext) -> None
         if "strength" in arguments and "image" not in arguments:
             raise InvalidInput(
                 f'{uri} was drawn from another picture, which it does not hold. Pass changes={{"image": PATH}} with it.',
-                param="changes",
             )
         result = await server.call_tool("generate_image", arguments, ctx)
         if isinstance(result, InputRequiredResult):  # this call has a question of its own, and the SDK allows one only
-            raise InvalidInput(f"The user has to be asked first. Call generate_image with {arguments}.", param="uri")
+            raise InvalidInput(f"The user has to be asked first. Call generate_image with {arguments}.")
         return add_notes(result, understood.notes)
 
 
@@ -63,7 +62,6 @@ def arguments_of(provenance: Provenance | None, uri: str) -> dict[str, Any]:
         raise InvalidInput(
             f"{uri} does not say what it was drawn from: Senses did not draw it, another program saved it again, or "
             "images.provenance was off. Call generate_image with a prompt.",
-            param="uri",
             code="no_provenance",
         )
     sizes = {"width": provenance.width, "height": provenance.height} if provenance.width else {}

@@ -81,7 +81,7 @@ def _require_images_for(**arguments: object) -> None:
     """
     for name, value in arguments.items():
         if value:
-            raise InvalidInput(f"{name} is for images, and this result is none. Leave it out.", param=name)
+            raise InvalidInput(f"{name} is for images, and this result is none. Leave it out.")
 
 
 async def save_set(
@@ -100,7 +100,7 @@ async def save_set(
         ArtifactNotSaved: a file cannot be written.
     """
     if options.width or options.height or options.max_bytes:
-        raise InvalidInput(f'set="{name}" has sizes of its own: leave out width, height and max_kb.', param="set")
+        raise InvalidInput(f'set="{name}" has sizes of its own: leave out width, height and max_kb.')
     folder = asset_folder(name, path)
     assets = asset_set(name, folder)
     destinations = [
@@ -148,7 +148,6 @@ def convert_artifact(
         raise InvalidInput(
             f"{destination.name} would have {len(data) / 1000:.0f} kB, more than max_kb={options.max_bytes / 1000:.0f}. "
             "Only images but .ico are shrunk to fit: choose .mp3 or .opus for audio, or raise max_kb.",
-            param="max_kb",
         )
     return data, fields
 

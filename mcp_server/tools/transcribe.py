@@ -125,7 +125,6 @@ def time_range(from_seconds: float, to_seconds: float) -> TimeRange:
     if 0 < to_seconds <= from_seconds:
         raise InvalidInput(
             f"to_seconds is {to_seconds:g}, not after from_seconds, {from_seconds:g}. Both count from the start.",
-            param="to_seconds",
         )
     return TimeRange(from_seconds, to_seconds or inf)
 

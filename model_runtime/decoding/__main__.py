@@ -25,8 +25,8 @@ from model_runtime.media.types import Audio, ImageData, PixelBox, TimeRange
 NICENESS = 5
 """As for workers: the daemon has priority."""
 
-Outcome = ImageData | Audio | Measurement | Comparison
-Decode = Callable[..., Outcome]
+Decoded = ImageData | Audio | Measurement | Comparison
+Decode = Callable[..., Decoded]
 """decode(source, out, *arguments), with open files and arguments of the command line."""
 
 
@@ -40,7 +40,7 @@ def main() -> None:
     link.sendall(b"".join(pack(*encode(outcome))))
 
 
-def _run(decode: Decode, arguments: list[str]) -> Outcome | SensesError:
+def _run(decode: Decode, arguments: list[str]) -> Decoded | SensesError:
     os.lseek(SOURCE_FD, 0, os.SEEK_SET)  # the daemon may have read from it
     try:
         with open(SOURCE_FD, "rb") as source, open(DECODED_FD, "wb") as out:  # noqa: PTH123 - descriptors

@@ -15,7 +15,7 @@ import anyio
 import anyio.to_thread
 
 from model_runtime.decoding.admission import MemoryAdmission
-from model_runtime.decoding.process import Kind, decode_in_process
+from model_runtime.decoding.process import MediaKind, decode_in_process
 from model_runtime.decoding.storage import MediaStorage
 from model_runtime.errors import InsufficientStorage, InvalidMedia
 from model_runtime.media.audio import SAMPLE_RATE
@@ -170,7 +170,7 @@ class MediaDecoder:
         return replace(decoded.media, content=self.storage.own(decoded.path)) if decoded.path else decoded.media
 
     async def _decode_in_process(
-        self, kind: Kind, kind_of: type[MediaT], source: Source, param: str, *options: str
+        self, kind: MediaKind, kind_of: type[MediaT], source: Source, param: str, *options: str
     ) -> MediaT:
         try:
             with self.storage.open_file() as output:

@@ -18,8 +18,8 @@ TIMEOUT_SECONDS = 600.0
 
 RETRY_AFTER_SECONDS = 5.0
 
-Kind = Literal["image", "mask", "audio"]
-Work = Kind | Literal["measurement", "comparison"]
+MediaKind = Literal["image", "mask", "audio"]
+Work = MediaKind | Literal["measurement", "comparison"]
 """What a decoder process does."""
 
 
@@ -29,7 +29,7 @@ class DecodingFailed(WorkerDied):
     code = "decoding_failed"
 
 
-async def decode_in_process(kind: Kind, param: str, source: int, output: int, *part: str) -> ImageData | Audio:
+async def decode_in_process(kind: MediaKind, param: str, source: int, output: int, *part: str) -> ImageData | Audio:
     """Decode the file of descriptor `source` into that of `output` and return the media without its bytes.
 
     `param` names the parameter in errors; `part` are the numbers of the part that is wanted, none means all. A cancelled

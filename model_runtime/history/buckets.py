@@ -65,9 +65,10 @@ class Row:
         """The counts of total durations, as in `model_runtime.history.histogram`."""
         return self.numbers[len(FIELDS) :]
 
-    def count(self, name: str, value: float = 1.0) -> None:
-        """Add to one number."""
-        self.numbers[_AT[name]] += value
+    def count(self, **amounts: float) -> None:
+        """Add to numbers by name."""
+        for name, amount in amounts.items():
+            self.numbers[_AT[name]] += amount
 
     def count_duration(self, seconds: float) -> None:
         """Count a total duration."""
@@ -102,7 +103,9 @@ class Bucket:
         key = (model[:MAX_NAME_CHARS], client[:MAX_NAME_CHARS])
         if key not in self.rows and len(self.rows) >= MAX_ROWS:
             key = (OTHER, OTHER)
-        return self.rows.setdefault(key, Row())
+        if key not in self.rows:
+            self.rows[key] = Row()
+        return self.rows[key]
 
     def add(self, event: HistoryEvent) -> None:
         """Count an event."""
@@ -110,13 +113,9 @@ class Bucket:
             case RequestEnded():
                 count_request(self.row(event.model, event.client), event)
             case LoadEnded(model=model, seconds=seconds, code=code):
-                row = self.row(model, "")
-                row.count("loads" if code == "ok" else "failed_loads")
-                row.count("load_seconds", seconds)
+                self.row(model, "").count(loads=code == "ok", failed_loads=code != "ok", load_seconds=seconds)
             case ModelUnloaded(model=model, reason=reason):
-                row = self.row(model, "")
-                row.count("unloads")
-                row.count("evictions", reason.startswith("evicted"))
+                self.row(model, "").count(unloads=1, evictions=reason.startswith("evicted"))
             case Sampled():
                 self.sample(event.memory_bytes, event.running, event.waiting)
             case DaemonStarted():
@@ -134,19 +133,22 @@ class Bucket:
 def count_request(row: Row, ended: RequestEnded) -> None:
     """Count a request in a row: its outcome and, if it succeeded, its times and what came out."""
     if ended.code != "ok":
-        row.count("cancelled" if ended.code == "cancelled" else "failed")
+        row.count(cancelled=ended.code == "cancelled", failed=ended.code != "cancelled")
         return
-    row.count("ok")
-    for name in ("queued_seconds", "loading_seconds", "running_seconds", "total_seconds"):
-        row.count(name, getattr(ended, name))
-    row.count_duration(ended.total_seconds)
+    total_seconds = ended.total_seconds
+    row.count(
+        ok=1,
+        queued_seconds=ended.queued_seconds,
+        loading_seconds=ended.loading_seconds,
+        running_seconds=ended.running_seconds,
+        total_seconds=total_seconds,
+    )
+    row.count_duration(total_seconds)
     if ended.first_output_seconds is not None:
-        row.count("first_outputs")
-        row.count("first_output_seconds", ended.first_output_seconds)
+        row.count(first_outputs=1, first_output_seconds=ended.first_output_seconds)
     if ended.amount:
         row.unit = UNITS[ended.task]
-        row.count("amount", ended.amount)
-        row.count("amount_seconds", ended.running_seconds)
+        row.count(amount=ended.amount, amount_seconds=ended.running_seconds)
 
 
 class Tier:

@@ -81,4 +81,4 @@ class Sampled:
 
 
 HistoryEvent = RequestEnded | LoadEnded | ModelUnloaded | DaemonStarted | Sampled
-Change = LoadEnded | ModelUnloaded | DaemonStarted
+LifecycleEvent = LoadEnded | ModelUnloaded | DaemonStarted

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from model_runtime.history.buckets import Bucket, Tier
-from model_runtime.history.events import Change, HistoryEvent, LoadEnded, RequestEnded, Sampled
+from model_runtime.history.events import HistoryEvent, LifecycleEvent, LoadEnded, RequestEnded, Sampled
 from model_runtime.history.histogram import Histogram
 
 Range = Literal["hour", "day"]
@@ -23,7 +23,9 @@ class History:
     def __init__(self) -> None:
         self.tiers = {name: Tier(*size) for name, size in TIER_SIZES.items()}
         self.requests: deque[RequestEnded] = deque(maxlen=MAX_REQUESTS)
-        self.changes: deque[Change] = deque(maxlen=MAX_CHANGES)
+        self.changes: deque[LifecycleEvent] = deque(maxlen=MAX_CHANGES)
+        self.request_count = self.change_count = 0
+        """How many were ever remembered: who follows the history knows by them how many are new."""
 
     def add(self, event: HistoryEvent) -> None:
         """Count an event, and remember it unless it is a sample."""
@@ -35,8 +37,10 @@ class History:
         """Keep an event among the last ones, without counting it."""
         if isinstance(event, RequestEnded):
             self.requests.append(event)
+            self.request_count += 1
         elif not isinstance(event, Sampled):
             self.changes.append(event)
+            self.change_count += 1
 
     def view(self, name: Range, now: float) -> "HistoryView":
         """Return a copy of what happened in a range that ends at `now`."""
@@ -64,9 +68,9 @@ class HistoryView:
     """Their starts and contents, the oldest first; times in which nothing happened have none."""
     requests: tuple[RequestEnded, ...]
     """The last ones, whatever the range."""
-    changes: tuple[Change, ...]
+    changes: tuple[LifecycleEvent, ...]
     """The last ones, whatever the range."""
-    changes_in_range: tuple[Change, ...]
+    changes_in_range: tuple[LifecycleEvent, ...]
 
 
 class TotalsSinceStart:

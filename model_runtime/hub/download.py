@@ -183,7 +183,7 @@ def _check_disk_space(name: str, cache: Path, needed_bytes: int) -> None:
 
 @contextmanager
 def translate_errors(artifact: ModelArtifact) -> Iterator[None]:
-    """Turn what huggingface_hub raises within the block into `PullFailed` with a sentence that says what to do."""
+    """Raise `PullFailed` with a sentence that says what to do for what huggingface_hub raises within the block."""
     try:
         yield
     except SensesError:

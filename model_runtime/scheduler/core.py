@@ -12,6 +12,7 @@ Invariants (`tests/model_runtime/scheduler/invariants.py` and `world.py` check t
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import inf
 
 from model_runtime.scheduler.backoff import PERMANENT_FAILURE, backoff_after, count_failure
@@ -21,6 +22,8 @@ from model_runtime.scheduler.messages import (
     BudgetChanged,
     CancelRequest,
     Grant,
+    Kept,
+    LimitsChanged,
     LoadProgressed,
     MemoryMeasured,
     MemoryPressure,
@@ -96,6 +99,11 @@ class Scheduler(SchedulerState):
                 self._on_retry_requested(self.records[model])
             case PinChanged(model, pinned):
                 self._on_pin_changed(self.records[model], pinned)
+            case Kept(model, seconds):
+                self._on_kept(self.records[model], seconds)
+            case LimitsChanged(limits, keep_alive_seconds):
+                self.limits = limits
+                self._on_keep_alive_changed(keep_alive_seconds)
             case BudgetChanged(budget_bytes):
                 self.budget_bytes = budget_bytes
                 self._reclaim_over_budget()
@@ -191,7 +199,7 @@ class Scheduler(SchedulerState):
         if not record.queue:
             record.last_served_round = {}
         if record.state is ModelState.DRAINING:
-            self._stop_worker(record, record.unload_reason)
+            self._stop_worker(record, record.unload_reason, record.unload_detail)
 
     def _on_progress_measured(self, done_shares: Mapping[int, float]) -> None:
         """Record the progress, and give the requests behind it the time that it says they need."""
@@ -233,10 +241,12 @@ class Scheduler(SchedulerState):
         if record is None or record.state not in CHARGED_STATES:
             return
         was_stopped = record.state is ModelState.STOPPING and record.unload_reason != "load timeout"
+        record.failed_to_load = record.state in (ModelState.STARTING, ModelState.STOPPING)
         interrupted, record.active = list(record.active.values()), {}
         if exited.oom_suspected:
             self._raise_estimate(record)
-        record.resident_bytes, record.idle_since, record.unload_reason = 0, None, ""
+        record.resident_bytes, record.idle_since, record.kept_until = 0, None, -inf
+        record.unload_reason, record.unload_detail = "", ""
         record.state = ModelState.ABSENT
         if exited.out_of_memory:
             self._unload_unused()
@@ -305,6 +315,18 @@ class Scheduler(SchedulerState):
         if record.is_idle:
             record.idle_since = self.now
 
+    def _on_keep_alive_changed(self, seconds_by_model: Mapping[str, float]) -> None:
+        """Give models another time; one that its last request keeps for a time of its own keeps that."""
+        for model, seconds in seconds_by_model.items():
+            record = self.records[model]
+            if record.keep_alive_seconds == record.spec.keep_alive_seconds:
+                record.keep_alive_seconds = seconds
+            record.spec = replace(record.spec, keep_alive_seconds=seconds)
+
+    def _on_kept(self, record: ModelRecord, seconds: float) -> None:
+        if record.state in CHARGED_STATES:
+            record.kept_until = self.now + seconds
+
     def _on_memory_pressure(self, is_critical: bool) -> None:
         if is_critical:
             self._unload_unused()
@@ -346,7 +368,7 @@ class Scheduler(SchedulerState):
                 self._grant(record)
                 record.queue = self._in_fair_order(record, record.queue)
         for record in self.records.values():
-            if record.keep_alive_seconds == 0 and record.is_unused:
+            if record.keep_alive_seconds == 0 and self.is_idle_expired(record):
                 self._stop_worker(record, "idle")
         while (admission := self._next_admission()) is not None:
             if not self._admit(admission):
@@ -407,7 +429,7 @@ class Scheduler(SchedulerState):
         if victims is None and self.is_starving(record):
             victims = self.policy([self.eviction_candidate(other) for other in self.drainable(record)], missing_bytes)
         needed_bytes = self.missing_reservation_bytes(record)
-        detail = f"{record.name} needs {format_bytes(needed_bytes)}, {format_bytes(self.free_bytes)} is free"
+        detail = f"needed {format_bytes(needed_bytes)}, {format_bytes(self.free_bytes)} free"
         for name in victims or ():
             self._unload(self.records[name], f"evicted for {record.name}", detail)
 
@@ -439,7 +461,7 @@ class Scheduler(SchedulerState):
 
     def _unload(self, record: ModelRecord, reason: str, detail: str = "") -> None:
         if record.active:
-            record.state, record.unload_reason = ModelState.DRAINING, reason
+            record.state, record.unload_reason, record.unload_detail = ModelState.DRAINING, reason, detail
         else:
             self._stop_worker(record, reason, detail)
 

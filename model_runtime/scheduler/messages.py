@@ -7,6 +7,8 @@ monotonic clock.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from model_runtime.scheduler.model_record import SchedulerLimits
+
 
 @dataclass(frozen=True, slots=True)
 class RequestArrived:
@@ -122,6 +124,22 @@ class PinChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """An operator keeps a loaded model for so many seconds, however idle it is; it may still be evicted."""
+
+    model: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsChanged:
+    """Settings changed: limits, and for some models how long they stay loaded by themselves."""
+
+    limits: SchedulerLimits
+    keep_alive_seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class BudgetChanged:
     """The memory budget changed; idle models are unloaded until it holds."""
 
@@ -160,6 +178,8 @@ SchedulerEvent = (
     | UnloadRequested
     | RetryRequested
     | PinChanged
+    | Kept
+    | LimitsChanged
     | BudgetChanged
     | MemoryPressure
     | TimeSkipped

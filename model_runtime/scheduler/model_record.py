@@ -112,6 +112,8 @@ class ModelRecord:
     active: dict[int, QueuedRequest] = field(default_factory=dict)
     queue: list[QueuedRequest] = field(default_factory=list)
     idle_since: float | None = None
+    kept_until: float = -inf
+    """Until then an operator keeps it from being unloaded for idleness; its end forgets that."""
     started_at: float = 0.0
     load_deadline: float = 0.0
     last_served_round: dict[str, int] = field(default_factory=dict)
@@ -126,8 +128,12 @@ class ModelRecord:
     """When a warning of the system last unloaded it."""
     unload_reason: str = ""
     """Why it is draining or stopping; see `StopWorker.reason`."""
+    unload_detail: str = ""
+    """See `StopWorker.detail`."""
     error: str = ""
     """The cause of the last failure."""
+    failed_to_load: bool = False
+    """Whether that failure was one of loading, not of a loaded model."""
     working_bytes: int = 0
     """The largest memory of one request on top of the loaded model."""
 

@@ -102,7 +102,7 @@ class SchedulerState:
         """Return whether a model has been idle for as long as it is kept loaded."""
         if not record.is_idle or record.queue or record.pinned or record.keep_alive_seconds < 0:
             return False
-        return self.now - (record.idle_since or 0.0) >= record.keep_alive_seconds
+        return self.now >= max((record.idle_since or 0.0) + record.keep_alive_seconds, record.kept_until)
 
     def yields_to_warning(self, record: ModelRecord) -> bool:
         """Return whether a warning that memory is short may unload the model: idle for long, and not again and again."""

@@ -27,6 +27,8 @@ class Kind(Generic[T]):
     accepted: str
     parse: Callable[[Any], T]
     show: Callable[[T], str] = lambda value: str(value) or "none"
+    write: Callable[[T], Any] = lambda value: value
+    """Returns what config.toml would hold for a value."""
     is_secret: bool = False
 
 
@@ -67,6 +69,7 @@ def _size(unit: str, unit_bytes: float, low: float, high: float) -> Kind[int]:
         f"a number of {unit} from {low:.0f} to {high:.0f}",
         lambda value: int(_parse_number(value, low, high) * unit_bytes),
         lambda size_bytes: f"{size_bytes / unit_bytes:g}",
+        lambda size_bytes: int(units) if (units := size_bytes / unit_bytes).is_integer() else units,
     )
 
 
@@ -94,6 +97,7 @@ def _parse_list(value: Any, separator: str) -> list[str]:
 
 
 TEXT = Kind("a text", _parse_text)
+FILE = Kind("a path of a file", lambda value: str(Path(_parse_text(value)).expanduser().absolute()) if value else "")
 SECRET = Kind("a text", _parse_text, is_secret=True)
 ALIAS = Kind("an alias", _parse_text)
 SWITCH = Kind("true or false", lambda value: _SWITCH_WORDS[str(value).lower()], lambda value: str(value).lower())
@@ -102,9 +106,11 @@ NAMES: Kind[tuple[str, ...]] = Kind(
     "a list of texts, or one text separated by commas",
     lambda value: tuple(name.strip() for name in _parse_list(value, ",")),
     lambda names: ", ".join(names) or "none",
+    list,
 )
 FOLDERS: Kind[tuple[Path, ...]] = Kind(
     "a list of folders, or one text separated by colons",
     lambda value: tuple(Path(name).expanduser().absolute() for name in _parse_list(value, ":")),
     lambda folders: ":".join(map(str, folders)) or "none",
+    lambda folders: [str(folder) for folder in folders],
 )

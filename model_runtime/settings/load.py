@@ -10,14 +10,14 @@ from model_runtime.settings.folders import InstanceFolders
 from model_runtime.settings.table import MODEL_SETTINGS, NAME, OTHER_VARIABLES, PREFIX, SETTINGS, Setting, Settings
 
 
-def load_settings(environ: Mapping[str, str]) -> Settings:
-    """Load the settings of the instance that `environ` describes.
+def load_settings(environ: Mapping[str, str], folders: InstanceFolders | None = None) -> Settings:
+    """Load the settings of the instance that `environ` describes, or of that in `folders`.
 
     Raises:
         SettingsError: config.toml or a value cannot be used, or a key or variable is unknown.
     """
     _check_variables(environ)
-    folders = InstanceFolders.of_environment(environ)
+    folders = folders or InstanceFolders.of_environment(environ)
     config = ConfigFile.read(folders.config / "config.toml")
     values = _values_of_file(config, environ)
     for row in [row for row in SETTINGS.values() if row.variable in environ]:

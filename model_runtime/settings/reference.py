@@ -12,6 +12,7 @@ COLUMNS: Mapping[str, Callable[[Setting], str]] = {
     "variable": lambda setting: f"`{setting.variable}`",
     "default": lambda setting: setting.kind.show(setting.default),
     "accepted": lambda setting: setting.kind.accepted,
+    "restart": lambda setting: "" if setting.is_live else "yes",
     "description": lambda setting: setting.description,
 }
 

@@ -12,6 +12,7 @@ from model_runtime.requests import Task
 from model_runtime.settings.folders import InstanceFolders
 from model_runtime.settings.kinds import (
     ALIAS,
+    FILE,
     FOLDERS,
     KEEP_ALIVE,
     NAMES,
@@ -42,6 +43,8 @@ class Setting:
     description: str
     field: str = ""
     default: object = None
+    is_live: bool = False
+    """Whether a running daemon takes a change up."""
 
     @property
     def variable(self) -> str:
@@ -49,9 +52,10 @@ class Setting:
         return "" if self.key.startswith("models.") else PREFIX + self.key.upper().replace(".", "_")
 
 
-def row(default: T, key: str, kind: Kind[T], description: str) -> T:
+def row(default: T, key: str, kind: Kind[T], description: str, *, is_live: bool = False) -> T:
     """Declare a field of `Settings` as a row of the table."""
-    return field(default=default, metadata={"key": key, "kind": kind, "description": description})
+    metadata = {"key": key, "kind": kind, "description": description, "is_live": is_live}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,13 @@ class Settings:
     api_key: str = row(
         "", "api_key", SECRET, "Key that clients of the HTTP API send as a bearer token or as `x-api-key`."
     )
+    tls_cert: str = row(
+        "",
+        "tls_cert",
+        FILE,
+        "Certificate of the HTTP server, in PEM format with its chain; with `tls_key` it serves HTTPS.",
+    )
+    tls_key: str = row("", "tls_key", FILE, "Private key of `tls_cert`, in PEM format without a password.")
     allowed_hosts: tuple[str, ...] = row(
         (),
         "allowed_hosts",
@@ -74,19 +85,28 @@ class Settings:
         (), "allowed_origins", NAMES, "Web origins that may call the HTTP API besides local pages and apps."
     )
     memory_budget_bytes: int = row(
-        0, "memory.budget_gb", gigabytes(4096), "Memory for all models; 0 takes what the machine can spare."
+        0,
+        "memory.budget_gb",
+        gigabytes(4096),
+        "Memory for all models; 0 takes what the machine can spare.",
+        is_live=True,
     )
     idle_seconds: float = row(
         300.0,
         "memory.idle_seconds",
         number(-1, 1e9),
         "How long an unused model stays in memory while the machine is awake; -1 sets no limit.",
+        is_live=True,
     )
     eviction_policy: Literal["lru", "cost"] = row(
         "lru", "memory.eviction", choice("lru", "cost"), "Only `lru`; `cost` of Senses 0.1 is accepted and means `lru`."
     )
     keep_spare_worker: bool = row(
-        True, "memory.spare", SWITCH, "Whether a process imports the libraries of the likely next load (100 to 200 MB)."
+        True,
+        "memory.spare",
+        SWITCH,
+        "Whether a process imports the libraries of the likely next load (100 to 200 MB).",
+        is_live=True,
     )
     decode_bytes: int = row(
         512_000_000, "memory.decode_mb", megabytes(64, 65_536), "Memory for decoding pictures and sound; more waits."
@@ -100,20 +120,31 @@ class Settings:
     keep_awake: bool = row(
         True, "power.keep_awake", SWITCH, "Whether a Mac does not sleep by itself while requests or downloads run."
     )
-    queue_per_model: int = row(200, "queue.per_model", whole_number(1, 10_000), "How many requests wait for one model.")
-    queue_total: int = row(500, "queue.total", whole_number(1, 10_000), "How many requests wait altogether.")
+    queue_per_model: int = row(
+        200, "queue.per_model", whole_number(1, 10_000), "How many requests wait for one model.", is_live=True
+    )
+    queue_total: int = row(
+        500, "queue.total", whole_number(1, 10_000), "How many requests wait altogether.", is_live=True
+    )
     max_queue_bytes: int = row(
         512_000_000,
         "queue.max_gb",
         gigabytes(4096),
         "Size of all waiting requests; one may always wait. 0 is no limit.",
+        is_live=True,
     )
     queue_timeout_seconds: float = row(
-        120.0, "queue.seconds", number(1, 86_400), "How much longer than estimated a request waits."
+        120.0, "queue.seconds", number(1, 86_400), "How much longer than estimated a request waits.", is_live=True
     )
-    load_timeout_seconds: float = row(180.0, "load.seconds", number(1, 86_400), "How long a load may make no progress.")
+    load_timeout_seconds: float = row(
+        180.0, "load.seconds", number(1, 86_400), "How long a load may make no progress.", is_live=True
+    )
     max_answer_tokens: int = row(
-        0, "chat.max_tokens", whole_number(0, 1_000_000), "Tokens of an answer without a limit; 0 fills the context."
+        0,
+        "chat.max_tokens",
+        whole_number(0, 1_000_000),
+        "Tokens of an answer without a limit; 0 fills the context.",
+        is_live=True,
     )
     allowed_folders: tuple[Path, ...] = row(
         (), "files.allowed_folders", FOLDERS, "Folders of all clients besides their own, the inbox and the artifacts."
@@ -130,15 +161,21 @@ class Settings:
         "images.provenance",
         SWITCH,
         "Whether pictures say in their metadata what they were drawn from: prompt, model, seed, steps.",
+        is_live=True,
     )
     artifact_keep_days: float = row(
         30.0,
         "artifacts.keep_days",
         number(0, 36_500),
         "How long results, and the answers of ended calls, stay; 0 sets no limit.",
+        is_live=True,
     )
     max_artifact_bytes: int = row(
-        10_000_000_000, "artifacts.max_gb", gigabytes(4096), "Space of all results before the oldest go; 0 is no limit."
+        10_000_000_000,
+        "artifacts.max_gb",
+        gigabytes(4096),
+        "Space of all results before the oldest go; 0 is no limit.",
+        is_live=True,
     )
     mcp_tools: tuple[str, ...] = row((), "mcp.tools", NAMES, "MCP tools that clients are offered; none means all.")
     model_tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

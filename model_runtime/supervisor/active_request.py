@@ -11,6 +11,7 @@ from model_runtime.events import (
     EngineEvent,
     GeneratedImage,
     LanguageDetected,
+    Preview,
     Progress,
     ReasoningDelta,
     Result,
@@ -103,6 +104,8 @@ class ActiveRequest:
     """Whether the first worker that ran it has died."""
     queue_full_since: float | None = None
     """When its output queue became full; None while there is room."""
+    preview: Preview | None = None
+    """The newest unfinished picture, if its caller asked for such."""
     stage: str = ""
     """Unit of `done` and `total`, such as "tokens" or "seconds"."""
     done: float = 0.0
@@ -145,6 +148,8 @@ class ActiveRequest:
                 self.stage, self.done = "seconds", end
             case AudioChunk(pcm, sample_rate):
                 self.stage, self.done = "seconds", self.done + len(pcm) / 2 / sample_rate  # 16-bit mono samples
+            case Preview():
+                self.preview, self.stage = event, self.stage or "working"
             case LanguageDetected(language):
                 self.stage = f"language {language}"
             case _:
@@ -154,7 +159,7 @@ class ActiveRequest:
 
     def requeue(self) -> None:
         """Record that it waits for another worker because the first one died before any output."""
-        self.granted_at, self.was_retried = None, True
+        self.granted_at, self.was_retried, self.preview = None, True, None
 
     def timings(self, now: float) -> Timings:
         """Return how many seconds it was queued, its model was loading, and it ran."""
@@ -196,4 +201,5 @@ class ActiveRequest:
             done=self.done,
             total=self.total,
             reason=explain(self.model.name) if self.granted_at is None else "",
+            preview_step=self.preview.step if self.preview else 0,
         )

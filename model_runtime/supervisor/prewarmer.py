@@ -43,7 +43,7 @@ class Prewarmer:
     ) -> None:
         """`present_models` returns the models on this disk, from memory."""
         self._present_models = present_models
-        self._is_enabled = is_enabled
+        self.is_enabled = is_enabled
         self._spare = spare
         self._clock = clock
         self._recent_requests = deque(recent_requests, MAX_RECENT_REQUESTS)
@@ -64,7 +64,8 @@ class Prewarmer:
         `resident` are the models that have a worker, `free_bytes` what the budget has left. Call it while no request is
         open: the imports take processor time.
         """
-        if not self._is_enabled:
+        if not self.is_enabled:
+            self._spare.stop()
             return
         is_unused = self._clock() - self._last_request_at >= SPARE_IDLE_SECONDS
         if is_unused or free_bytes < max(SPARE_ESTIMATE_BYTES, self._spare.held_bytes):

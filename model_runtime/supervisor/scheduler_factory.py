@@ -16,14 +16,7 @@ log = logging.getLogger(__name__)
 
 def create_scheduler(settings: Settings) -> Scheduler:
     """Return a scheduler without models; log a warning for each setting that cannot be followed."""
-    limits = SchedulerLimits(
-        queue_per_model=settings.queue_per_model,
-        queue_total=settings.queue_total,
-        queue_bytes=settings.max_queue_bytes or inf,
-        queue_seconds=settings.queue_timeout_seconds,
-        load_seconds=settings.load_timeout_seconds,
-    )
-    budget = first_budget_bytes(settings)
+    budget = budget_bytes(settings)
     if budget < settings.memory_budget_bytes:
         log.warning(
             "memory.budget_gb leaves too little for other programs: the budget is %s instead", format_bytes(budget)
@@ -32,13 +25,25 @@ def create_scheduler(settings: Settings) -> Scheduler:
         log.warning(
             "memory.eviction is %r: that policy was removed; lru is used. Remove the setting.", settings.eviction_policy
         )
-    return Scheduler((), budget, limits, lanes=LANES_BY_SETTING[lanes_for(settings)])
+    return Scheduler((), budget, limits_of(settings), lanes=LANES_BY_SETTING[lanes_for(settings)])
 
 
-def first_budget_bytes(settings: Settings) -> int:
-    """Return the memory budget until the GPU of a Mac has told its working set."""
+def limits_of(settings: Settings) -> SchedulerLimits:
+    """Return the limits that the settings describe."""
+    return SchedulerLimits(
+        queue_per_model=settings.queue_per_model,
+        queue_total=settings.queue_total,
+        queue_bytes=settings.max_queue_bytes or inf,
+        queue_seconds=settings.queue_timeout_seconds,
+        load_seconds=settings.load_timeout_seconds,
+    )
+
+
+def budget_bytes(settings: Settings, working_set_bytes: int = 0) -> int:
+    """Return the memory budget; `working_set_bytes` is what the system recommends for its GPU, 0 until it has told."""
     total_bytes = memory.total_bytes()
-    gpu_limit_bytes = memory.gpu_limit_bytes(total_bytes, 0) if has_apple_gpu() else 0
+    has_gpu_limit = working_set_bytes or has_apple_gpu()
+    gpu_limit_bytes = memory.gpu_limit_bytes(total_bytes, working_set_bytes) if has_gpu_limit else 0
     return memory.budget_bytes(settings.memory_budget_bytes, total_bytes, gpu_limit_bytes)
 
 

@@ -42,6 +42,7 @@ def model_status(model: Model, info: ModelInfo, view: SupervisorView, now: float
     used, worker = view.models.get(name), view.workers.get(name)
     idle_seconds = now - used.idle_since if used and used.is_idle and used.idle_since is not None else None
     loading = worker if worker and worker.is_loading else None
+    kept_seconds = _seconds_until(used.kept_until, now) if used else None
     return ModelStatus(
         name=name,
         task=model.task,
@@ -62,16 +63,21 @@ def model_status(model: Model, info: ModelInfo, view: SupervisorView, now: float
         load_fraction=loading.fraction if loading else None,
         stage=loading.stage if loading else "",
         idle_seconds=idle_seconds,
-        unloads_in_seconds=_unloads_in_seconds(used, idle_seconds),
+        unloads_in_seconds=_unloads_in_seconds(used, idle_seconds, kept_seconds),
         retry_in_seconds=_retry_in_seconds(used, now),
         loads=view.counters.loads.get((name, "ok"), 0),
         last_load_seconds=view.last_load_seconds.get(name),
         requests=sum(number for (served, _, _), number in view.counters.requests.items() if served == name),
         error=info.broken_reason or (used.error if used else ""),
+        failure=_failure(info, used),
         voices=info.voices,
         languages=info.languages,
         abilities=info.abilities,
         context_tokens=info.context_tokens,
+        kept_seconds=kept_seconds,
+        working_bytes=used.charged_bytes - used.resident_bytes if used else 0,
+        licence=model.licence,
+        origin="starter" if model.starter else "folder" if model.path else "hub",
     )
 
 
@@ -90,27 +96,51 @@ def request_status(request: RequestView, model: ModelView | None, now: float) ->
         total=request.total,
         age_seconds=now - request.arrived_at,
         reason=request.reason,
+        preview_step=request.preview_step,
     )
 
 
 def memory_status(view: SupervisorView) -> MemoryStatus:
     """Return the budget and the charged and measured memory, in bytes."""
+    footprint_bytes = sum(worker.footprint_bytes for worker in view.workers.values()) + view.spare.held_bytes
+    total_bytes, available_bytes, daemon_bytes = (
+        memory.total_bytes(),
+        memory.available_bytes(),
+        memory.own_footprint_bytes(),
+    )
     return MemoryStatus(
         budget_bytes=view.budget_bytes,
         charged_bytes=view.charged_bytes,
-        footprint_bytes=sum(worker.footprint_bytes for worker in view.workers.values()) + view.spare.held_bytes,
-        available_bytes=memory.available_bytes(),
-        daemon_bytes=memory.own_footprint_bytes(),
+        footprint_bytes=footprint_bytes,
+        available_bytes=available_bytes,
+        daemon_bytes=daemon_bytes,
         spare_engine=view.spare.engine,
         spare_is_ready=view.spare.is_ready,
         spare_bytes=view.spare.held_bytes,
+        total_bytes=total_bytes,
+        other_bytes=max(total_bytes - available_bytes - footprint_bytes - daemon_bytes, 0),
+        evictable_bytes=sum(model.charged_bytes for model in view.models.values() if model.is_evictable),
     )
 
 
-def _unloads_in_seconds(model: ModelView | None, idle_seconds: float | None) -> float | None:
+def _failure(info: ModelInfo, model: ModelView | None) -> str:
+    if info.broken_reason:
+        return "cannot be used"
+    if model is None or not model.error:
+        return ""
+    return "failed to load" if model.failed_to_load else "stopped unexpectedly"
+
+
+def _seconds_until(then: float, now: float) -> float | None:
+    return then - now if then > now else None
+
+
+def _unloads_in_seconds(
+    model: ModelView | None, idle_seconds: float | None, kept_seconds: float | None
+) -> float | None:
     if model is None or idle_seconds is None or model.pinned or model.keep_alive_seconds < 0:
         return None
-    return max(model.keep_alive_seconds - idle_seconds, 0.0)
+    return max(model.keep_alive_seconds - idle_seconds, kept_seconds or 0.0, 0.0)
 
 
 def _retry_in_seconds(model: ModelView | None, now: float) -> float | None:

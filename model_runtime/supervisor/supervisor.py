@@ -14,6 +14,7 @@ import anyio
 from model_runtime.catalog.disk import ModelFiles
 from model_runtime.catalog.model import Model
 from model_runtime.errors import SensesError, ShuttingDown
+from model_runtime.events import Preview
 from model_runtime.history.events import Sampled
 from model_runtime.history.store import HistoryStore
 from model_runtime.prepare import PreparedRequest
@@ -22,6 +23,8 @@ from model_runtime.process.process import StopTimeouts
 from model_runtime.requests import Task
 from model_runtime.scheduler.lanes import Lane
 from model_runtime.scheduler.messages import (
+    Kept,
+    LimitsChanged,
     PinChanged,
     ProgressMeasured,
     RequestArrived,
@@ -43,7 +46,7 @@ from model_runtime.supervisor.model_stats import ModelStatsStore
 from model_runtime.supervisor.output_queue import OutputQueue
 from model_runtime.supervisor.prewarmer import Prewarmer
 from model_runtime.supervisor.request_table import RequestTable
-from model_runtime.supervisor.scheduler_factory import create_scheduler
+from model_runtime.supervisor.scheduler_factory import create_scheduler, limits_of
 from model_runtime.supervisor.status_feed import StatusFeed
 from model_runtime.supervisor.upkeep import Upkeep
 from model_runtime.supervisor.usage_log import UsageLog, recent_models
@@ -122,6 +125,14 @@ class Supervisor:
             UpkeepView(checked_at=clock(), wall_checked_at=wall_clock(), stats_saved_at=clock()),
         )
 
+    def apply(self, settings: Settings) -> None:
+        """Use what of these settings can change while requests and models are there."""
+        self._settings = settings
+        self._performer.load_timeout_seconds = settings.load_timeout_seconds
+        self._prewarmer.is_enabled = settings.keep_spare_worker
+        idle = {name: settings.idle_seconds for name, model in self._models.items() if model.keep_alive_seconds is None}
+        self.dispatch(LimitsChanged(limits_of(settings), idle))
+
     # -- requests --------------------------------------------------------------------------------------------------
 
     @contextmanager
@@ -180,6 +191,13 @@ class Supervisor:
         self._register(model, needed_bytes)
         self.dispatch(PinChanged(model.name, pinned))
 
+    def keep(self, model: Model, seconds: float) -> bool:
+        """Keep a loaded model at least so long; return False if it has no worker."""
+        if not self.has_worker(model.name):
+            return False
+        self.dispatch(Kept(model.name, seconds))
+        return True
+
     def cancel(self, request_id: int, error: SensesError) -> bool:
         """Answer an open request with this error and end its work; return False if no such request is open."""
         request = self._requests.active.get(request_id)
@@ -187,6 +205,11 @@ class Supervisor:
             return False
         self._fail(request, error)
         return True
+
+    def preview(self, request_id: int) -> Preview | None:
+        """Return the newest unfinished picture of an open request, if there is one."""
+        request = self._requests.active.get(request_id)
+        return request.preview if request else None
 
     def has_worker(self, model: str) -> bool:
         """Return whether a worker loads, holds or unloads this model."""

@@ -5,6 +5,7 @@ Times are in seconds of the runtime's clock, sizes in bytes.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Self
 
 from model_runtime.requests import Task
@@ -29,6 +30,13 @@ class ModelView:
     keep_alive_seconds: float
     retry_at: float
     error: str
+    failed_to_load: bool = False
+    kept_until: float = -inf
+
+    @property
+    def is_evictable(self) -> bool:
+        """Whether another model may take its memory now."""
+        return self.is_idle and not self.pinned and not self.queued
 
     @classmethod
     def from_record(cls, record: ModelRecord) -> Self:
@@ -46,6 +54,8 @@ class ModelView:
             keep_alive_seconds=record.keep_alive_seconds,
             retry_at=record.retry_at,
             error=record.error,
+            failed_to_load=record.failed_to_load,
+            kept_until=record.kept_until,
         )
 
 
@@ -85,6 +95,8 @@ class RequestView:
     total: float
     reason: str = ""
     """What it waits for, as a clause; empty while it runs."""
+    preview_step: int = 0
+    """The step of its newest unfinished picture; 0 without one."""
 
 
 @dataclass(frozen=True, slots=True)

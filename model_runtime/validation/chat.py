@@ -42,7 +42,6 @@ def validate(request: Chat, model: Model, folders: Mapping[str, Path]) -> None:
         InvalidCheckpoint: the model's config.json cannot be read.
     """
     config = read_config(folders["model"])
-    context_limit = read_dims(folders["model"]).served_tokens(int(model.options.get("context_tokens", 0)))
     parts = [part for message in request.messages for part in message.content]
     images = [part for part in parts if isinstance(part, ImageData)]
     _check_messages(request, has_content=bool(images or request.raw_text))
@@ -51,7 +50,7 @@ def validate(request: Chat, model: Model, folders: Mapping[str, Path]) -> None:
     _check_sampling(request)
     _check_stop_strings(request.stop)
     _check_schema(request.json_schema)
-    _check_length(request, text, request.context_tokens or context_limit)
+    _check_length(request, text, request.context_tokens or _context_limit(model, folders))
     _check_images(images, model, config)
 
 
@@ -112,6 +111,10 @@ def _check_length(request: Chat, text: str, context_limit: int) -> None:
     text_bytes = len(text.encode())
     if text_bytes > context_limit * MAX_BYTES_PER_TOKEN:
         raise ContextExceeded(context_limit, f"have {text_bytes} bytes of text, far more than that")
+
+
+def _context_limit(model: Model, folders: Mapping[str, Path]) -> int:
+    return read_dims(folders["model"]).served_tokens(int(model.options.get("context_tokens", 0)))
 
 
 def _check_images(images: list[ImageData], model: Model, config: Mapping[str, Any]) -> None:

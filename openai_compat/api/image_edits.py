@@ -34,7 +34,7 @@ REDRAW_STRENGTH = 0.8
 FILE_FIELDS = ("image", "mask")
 """Fields of a form that hold pictures."""
 
-Source = str | BinaryIO
+PictureSource = str | BinaryIO
 """The address of a picture, or an open file."""
 
 
@@ -58,7 +58,7 @@ class PictureAddress(WireModel):
         return values
 
 
-Picture = Annotated[PictureAddress, text_to_object("image_url")]
+PictureField = Annotated[PictureAddress, text_to_object("image_url")]
 
 
 class ImageEditBody(ImagesBody):
@@ -69,8 +69,8 @@ class ImageEditBody(ImagesBody):
         "input_fidelity": IgnoredField("the model always sees the whole picture"),
     }
 
-    images: list[Picture] = Field([], max_length=MAX_PICTURES)
-    mask: Picture | None = None
+    images: list[PictureField] = Field([], max_length=MAX_PICTURES)
+    mask: PictureField | None = None
     input_fidelity: Literal["low", "high"] | None = None
     strength: float = Field(REDRAW_STRENGTH, ge=0, le=1)
     markup: None = None
@@ -91,8 +91,8 @@ class EditUpload:
     """The fields of a request, its pictures, and its mask if any."""
 
     body: ImageEditBody
-    pictures: tuple[Source, ...]
-    mask: Source | None
+    pictures: tuple[PictureSource, ...]
+    mask: PictureSource | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +132,12 @@ class ImageEditsEndpoint:
         warnings = size_warnings(body, pictures[0])
         return await ImageRun(self.service, self.store, request, body, requests, "image_edit", warnings).respond()
 
-    async def _decode(self, source: Source) -> ImageData:
+    async def _decode(self, source: PictureSource) -> ImageData:
         if isinstance(source, str):
             return await self.inputs.load(source, param="image")
         return await self.service.media.decode_image(source, param="image")
 
-    async def _decode_mask(self, source: Source) -> ImageData:
+    async def _decode_mask(self, source: PictureSource) -> ImageData:
         file = await self.inputs.read(source, param="mask") if isinstance(source, str) else source
         return await self.service.media.decode_mask(file, param="mask")
 
@@ -164,7 +164,7 @@ async def open_edit(request: Request) -> AsyncGenerator[EditUpload]:
         yield require_picture(body, sources["image"], next(iter(sources["mask"]), None))
 
 
-def form_sources(form: FormData, field: str) -> Iterator[Source]:
+def form_sources(form: FormData, field: str) -> Iterator[PictureSource]:
     """Yield the files and addresses of a field, which may be repeated, as `field[]` or `field[0]`, too."""
     for key, value in form.multi_items():
         if key.partition("[")[0] == field and value:
@@ -179,7 +179,7 @@ def with_images(values: dict[str, Any]) -> dict[str, Any]:
     return values | {"images": image if isinstance(image, list) else [image]}
 
 
-def require_picture(body: ImageEditBody, pictures: Sequence[Source], mask: Source | None) -> EditUpload:
+def require_picture(body: ImageEditBody, pictures: Sequence[PictureSource], mask: PictureSource | None) -> EditUpload:
     """Return the upload.
 
     Raises:

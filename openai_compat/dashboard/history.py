@@ -12,23 +12,11 @@ from starlette.routing import Route
 
 from model_runtime.errors import InvalidInput
 from model_runtime.history.buckets import Bucket, Row
-from model_runtime.history.events import UNITS, Change, DaemonStarted, LoadEnded, ModelUnloaded, RequestEnded
 from model_runtime.history.history import HistoryView, Range
-from model_runtime.history.summary import by_client, by_model, speed_of, summarize
-from model_runtime.requests import Task
+from model_runtime.history.summary import by_client, by_model, summarize
 from model_runtime.service import Service
+from openai_compat.dashboard.activity import activity_json, change_json
 from openai_compat.http.sse import encode_json
-
-MAX_ACTIVITY = 200
-RESULTS: dict[Task, str] = {
-    Task.VISION: "text",
-    Task.TEXT: "text",
-    Task.IMAGE: "image",
-    Task.TRANSCRIPTION: "transcript",
-    Task.SPEECH: "sound",
-    Task.EMBEDDING: "vectors",
-}
-"""Task → the kind of its result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +56,7 @@ def history_json(view: HistoryView) -> dict[str, Any]:
         "models": {model: asdict(summarize(group)) for model, group in by_model(rows).items()},
         "clients": {client: asdict(summarize(group)) for client, group in by_client(rows).items()},
         "changes": list(map(change_json, view.changes_in_range)),
-        "activity": activity_json(view),
+        "activity": activity_json(view.requests, view.changes),
     }
 
 
@@ -85,40 +73,3 @@ def _bucket_json(bucket: Bucket) -> dict[str, Any]:
 def _short_json(rows: Iterable[Row]) -> dict[str, Any]:
     """Return a summary without what is zero or unknown: there may be hundreds of them."""
     return {name: value for name, value in asdict(summarize(rows)).items() if value}
-
-
-def activity_json(view: HistoryView) -> list[dict[str, Any]]:
-    """Return the last finished requests and the last changes, the newest first."""
-    events = [*map(request_json, view.requests), *map(change_json, view.changes)]
-    return sorted(events, key=lambda event: float(event["at"]), reverse=True)[:MAX_ACTIVITY]
-
-
-def request_json(ended: RequestEnded) -> dict[str, Any]:
-    """Return a finished request."""
-    speed, unit = speed_of(ended.amount, ended.running_seconds, UNITS[ended.task])
-    is_ok = ended.code == "ok"
-    return {
-        "kind": "request",
-        "at": ended.at,
-        "client": ended.client,
-        "model": ended.model,
-        "task": ended.task,
-        "seconds": ended.total_seconds,
-        "queued_seconds": ended.queued_seconds,
-        "first_output_seconds": ended.first_output_seconds,
-        "speed": speed,
-        "speed_unit": unit,
-        "result": RESULTS[ended.task] if is_ok else None,
-        "error": None if is_ok else ended.code,
-    }
-
-
-def change_json(change: Change) -> dict[str, Any]:
-    """Return a load, an unload or a start of the daemon."""
-    match change:
-        case DaemonStarted(at):
-            return {"kind": "start", "at": at}
-        case LoadEnded(at, model, seconds, code):
-            return {"kind": "load", "at": at, "model": model, "seconds": seconds, "code": code}
-        case ModelUnloaded(at, model, reason, detail):
-            return {"kind": "unload", "at": at, "model": model, "reason": reason, "detail": detail}

@@ -5,6 +5,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from model_runtime.status import Counters, Status
+from openai_compat.dashboard.health import health_of
 
 COUNTER_LABELS: Mapping[str, tuple[str, ...]] = {
     "requests": ("model", "task", "code"),
@@ -21,9 +22,10 @@ COUNTER_LABELS: Mapping[str, tuple[str, ...]] = {
 
 
 def status_json(status: Status) -> dict[str, Any]:
-    """Return the status with each counter as a list of labelled values."""
+    """Return the status with the health that it shows, and each counter as a list of labelled values."""
     return asdict(status) | {
-        "counters": {field.name: counter_json(status.counters, field.name) for field in fields(Counters)}
+        "health": asdict(health_of(status)),
+        "counters": {field.name: counter_json(status.counters, field.name) for field in fields(Counters)},
     }
 
 

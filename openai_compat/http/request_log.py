@@ -78,7 +78,11 @@ class RequestLog:
         return (time.monotonic() - self._started_at) * 1000
 
     async def send(self, message: Message) -> None:
-        """Forward a message; the response's headers get the request's id and duration, and forbid to guess its type."""
+        """Forward a message; the response's headers get the request's id and duration, and forbid to guess its type.
+
+        Raises:
+            WebSocketDisconnect: the client of a WebSocket has gone.
+        """
         if message["type"] in BEGINNINGS:
             self.status = message.get("status", SWITCHING_PROTOCOLS)
             headers = MutableHeaders(scope=message)

@@ -17,6 +17,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from openai_compat.http.errors import InvalidApiKey, OriginNotAllowed, error_response
+from openai_compat.http.page_session import has_session
 
 LOCAL_HOSTS = frozenset(
     # the last three are a container's names for its host; attackers cannot register names under .internal
@@ -29,7 +30,9 @@ LOCAL_ORIGIN = (
 """Pages of this machine and the pages inside desktop apps (Obsidian, Tauri, Capacitor, VS Code)."""
 HOST_PATTERN = re.compile(r"(?:\[(?P<ipv6>[^\[\]]+)\]|(?P<name>[^\[\]:]+))(?::\d{1,5})?")
 """A Host header: an IPv6 address in brackets, or another address or name; then perhaps a port."""
-PUBLIC_PATHS = frozenset({"/", "/health", "/docs", "/openapi.json", "/v1/audio/voices", "/v1/audio/models"})
+LOGIN_PATHS = frozenset({"/api/login", "/api/logout", "/api/session"})
+"""By which the page gets in."""
+PUBLIC_PATHS = LOGIN_PATHS | {"/", "/health", "/docs", "/openapi.json", "/v1/audio/voices", "/v1/audio/models"}
 """Served without the key: the page (not its data), the description of the API, and lists that Open WebUI requests without its key."""
 RESULT_PREFIXES = ("/v1/files/images/", "/artifacts/")
 """Images and artifacts with unguessable names."""
@@ -138,7 +141,7 @@ def own_host_names() -> frozenset[str]:
 class ApiKeyMiddleware:
     """ASGI middleware that requires `Authorization: Bearer <key>` or Anthropic's `x-api-key: <key>`.
 
-    Of a WebSocket it also takes the key as a subprotocol.
+    Of a WebSocket it also takes the key as a subprotocol, and of the status page the cookie of its log-in.
     """
 
     def __init__(self, app: ASGIApp, api_key: str) -> None:
@@ -161,7 +164,9 @@ class ApiKeyMiddleware:
         return scope.get("method") == "OPTIONS" or path in PUBLIC_PATHS or path.startswith(PUBLIC_PREFIXES)
 
     def _has_key(self, scope: Scope) -> bool:
-        return any(secrets.compare_digest(key.encode("latin-1", "replace"), self.api_key) for key in sent_keys(scope))
+        if any(secrets.compare_digest(key.encode("latin-1", "replace"), self.api_key) for key in sent_keys(scope)):
+            return True
+        return has_session(scope, self.api_key.decode())
 
 
 def sent_keys(scope: Scope) -> list[str]:

@@ -1,31 +1,22 @@
-// Requests to the server of this page: JSON, server-sent events, and the API key if one is set.
+// Requests to the server of this page: JSON and server-sent events. Where a key is needed, the browser sends the cookie of the log-in.
 // @ts-check
 
-const KEY_ENTRY = "senses-key";
-
-/** An error envelope of the server. `status` is the HTTP status. */
+/** An error envelope of the server. `status` is the HTTP status, `code` the word for programs. */
 export class ApiError extends Error {
-  /** @param {number} status @param {string} message */
-  constructor(status, message) {
+  /** @param {number} status @param {string} message @param {string} code */
+  constructor(status, message, code = "") {
     super(message);
     this.status = status;
+    this.code = code;
   }
 }
 
-/** Store the API key in this browser. @param {string} key */
-export function storeApiKey(key) {
-  localStorage.setItem(KEY_ENTRY, key);
-}
-
-/** Fetch with the API key. Throws ApiError if the status is not 2xx. @param {string} path @param {RequestInit} init */
+/** Fetch. Throws ApiError if the status is not 2xx. @param {string} path @param {RequestInit} init */
 export async function request(path, init = {}) {
-  const headers = new Headers(init.headers);
-  const key = localStorage.getItem(KEY_ENTRY);
-  if (key) headers.set("authorization", `Bearer ${key}`);
-  const response = await fetch(path, { ...init, headers });
+  const response = await fetch(path, init);
   if (response.ok) return response;
   const body = await response.json().catch(() => null);
-  throw new ApiError(response.status, body?.error?.message ?? `The server answered ${response.status}.`);
+  throw new ApiError(response.status, body?.error?.message ?? `The server answered ${response.status}.`, body?.error?.code);
 }
 
 /** Send a POST request without a body. @param {string} path */
@@ -64,30 +55,3 @@ export async function* events(response) {
   }
 }
 
-/**
- * Follow the status, and reconnect a second after the stream ends.
- * @param {(status: object) => void} onStatus
- * @param {(connection: "live" | "disconnected" | "unauthorized") => void} onConnection
- * @returns {() => void} stops following
- */
-export function follow(onStatus, onConnection) {
-  const stop = new AbortController();
-  (async () => {
-    while (!stop.signal.aborted) {
-      try {
-        for await (const status of events(await request("api/events", { signal: stop.signal }))) {
-          onConnection("live");
-          onStatus(status);
-        }
-        throw new Error("the stream ended");
-      } catch (error) {
-        if (stop.signal.aborted) return;
-        const unauthorized = error instanceof ApiError && error.status === 401;
-        onConnection(unauthorized ? "unauthorized" : "disconnected");
-        if (unauthorized) return;
-      }
-      await new Promise((resolve) => setTimeout(resolve, 1000));
-    }
-  })();
-  return () => stop.abort();
-}

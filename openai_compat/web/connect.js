@@ -1,6 +1,8 @@
 // Set-up texts of clients, to copy.
 // @ts-check
 import { request } from "./api.js";
+import { Copy } from "./copy.js";
+import { Tabs } from "./tabs.js";
 import { html, useEffect, useState } from "./vendor/vendor.js";
 
 const openai = () => ({
@@ -24,15 +26,8 @@ export function Connect() {
   const all = [...clients.map(withAdvice), openai()];
   const selected = all.find(({ name }) => name === selectedName) ?? all[0];
   return html`<section class="card" aria-labelledby="connect-title"><header><h2 id="connect-title">Connect</h2></header>
-    <div class="tabs" role="tablist" aria-label="Client">${all.map(({ name }) => html`<button key=${name} type="button" role="tab"
-      aria-selected=${name === selected.name} onClick=${() => setSelectedName(name)}>${name}</button>`)}</div>
-    <p class="muted">${selected.advice}</p>
-    <div class="snippet"><pre><code>${selected.text}</code></pre><${Copy} text=${selected.text} /></div>
+    <${Tabs} label="Client" names=${all.map(({ name }) => name)} selected=${selected.name} panel="connect-panel" onSelect=${setSelectedName} />
+    <div id="connect-panel" role="tabpanel" aria-label=${selected.name}><p class="muted">${selected.advice}</p>
+      <div class="snippet"><pre tabindex="0"><code>${selected.text}</code></pre><${Copy} text=${selected.text} /></div></div>
     <p class="muted"><small>MCP over HTTP: <code>${location.origin}/mcp</code></small></p></section>`;
-}
-
-function Copy({ text }) {
-  const [copied, setCopied] = useState("");
-  const copy = () => navigator.clipboard.writeText(text).then(() => setCopied(text), () => {});
-  return html`<button type="button" onClick=${copy}>${copied === text ? "Copied" : "Copy"}</button>`;
 }

@@ -26,3 +26,19 @@ export function span(seconds) {
 
 /** @param {number} fraction 0..1 */
 export const percent = (fraction) => `${Math.round(100 * fraction)} %`;
+
+/** Return a short time as it was measured, like "0.42 s", "12 s" or "3 min 5 s". @param {number} seconds */
+export function duration(seconds) {
+  if (seconds >= 60) return span(seconds);
+  return `${seconds >= 9.95 ? Math.round(seconds) : Number(seconds.toPrecision(2))} s`;
+}
+
+/** Return a throughput in the unit of its medium, like "31 tokens/s". @param {{speed: number, speed_unit: string}} measured */
+export const speed = ({ speed: value, speed_unit: unit }) => `${value >= 9.95 ? Math.round(value) : Number(value.toPrecision(2))} ${unit}`.replace(/^(\S+) × /, "$1× ");
+
+/** Return a time of the day, like "14:05:09"; also the day, if it is another one. @param {number} at seconds since the epoch */
+export function moment(at) {
+  const then = new Date(1000 * at);
+  const time = then.toLocaleTimeString("en-GB");
+  return then.toDateString() === new Date().toDateString() ? time : `${then.toLocaleDateString("en-GB", { weekday: "short" })} ${time}`;
+}

@@ -12,6 +12,7 @@ import pytest
 
 from mcp_server.daemon import power_assertion
 from mcp_server.daemon.background_tasks import background_tasks
+from mcp_server.daemon.live_settings import LiveSettings
 from mcp_server.daemon.power_assertion import CHECK_SECONDS, PowerAssertion, WorkTimer, awake, stay_awake
 from model_runtime.problems import Problems
 from model_runtime.settings import Settings
@@ -163,7 +164,8 @@ def test_only_a_mac_is_kept_awake_and_not_against_its_users_will(
 ) -> None:
     monkeypatch.setattr(sys, "platform", system)
 
-    tasks = background_tasks(replace(settings, keep_awake=keep_awake), Problems(), lambda: False)
+    live = LiveSettings(replace(settings, keep_awake=keep_awake), {}, lambda settings: None, Problems())
+    tasks = background_tasks(live, Problems(), lambda: False)
 
     assert ("awake" in tasks) is has_task
 

@@ -53,7 +53,7 @@ def _is_request(message: dict[str, Any]) -> bool:
     return (
         message.get("jsonrpc") == "2.0"
         and isinstance(message.get("method"), str)
-        and isinstance(message.get("params") or {}, dict)
+        and (message.get("params") is None or isinstance(message["params"], dict))  # MCP has no lists of parameters
         and ("id" not in message or _is_id(message["id"]))
     )
 

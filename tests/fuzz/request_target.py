@@ -14,10 +14,16 @@ from starlette.types import ASGIApp, Message
 
 from mcp_server.daemon.descriptors import DescriptorReserve, raise_descriptor_limit
 from mcp_server.daemon.http_server import artifact_routes, mcp_routes
+from mcp_server.daemon.live_settings import LiveSettings
+from mcp_server.daemon.model_storage import ModelStorage
 from mcp_server.daemon.socket_server import SocketServer
 from mcp_server.files.artifacts import ArtifactStore
+from mcp_server.files.connected_clients import ClientList
+from mcp_server.files.folder_requests import FolderControl
+from mcp_server.files.grants import FolderGrantStore
 from mcp_server.launcher.paths import PROTOCOL_VERSION, VERSION
 from mcp_server.server import create_server
+from model_runtime.errors import InvalidInput
 from model_runtime.problems import Problems
 from model_runtime.settings import InstanceFolders, Settings
 from openai_compat.app import create_app
@@ -171,7 +177,17 @@ async def open_target(folder: Path) -> AsyncGenerator[RequestTarget]:
     async with anyio.create_task_group() as tasks:
         server = create_server(service, settings, artifacts, tasks, downloader=_refuse_download)
         routes = [*mcp_routes(server), *artifact_routes(artifacts)]
-        app = create_app(service, settings, extra_routes=routes, contexts=[server.session_manager.run])
+        app = create_app(
+            service,
+            settings,
+            artifacts=artifacts,
+            folders=FolderControl(FolderGrantStore(settings.folders), server.app_context.folder_requests),
+            clients=ClientList(server.app_context.clients, settings),
+            live_settings=LiveSettings(settings, {}, service.apply, service.problems),
+            model_files=ModelStorage(service, settings, server.app_context.download, tasks),
+            extra_routes=routes,
+            contexts=[server.session_manager.run],
+        )
         socket_server = SocketServer(server, str(folder / "s"), DescriptorReserve(raise_descriptor_limit()), Problems())
         await socket_server.listen()
         tasks.start_soon(socket_server.serve)
@@ -186,4 +202,4 @@ async def open_target(folder: Path) -> AsyncGenerator[RequestTarget]:
 
 
 async def _refuse_download(model: str, report: object) -> None:
-    raise NotImplementedError
+    raise InvalidInput("Nothing is downloaded here.")

@@ -20,6 +20,8 @@ PING = b'{"jsonrpc":"2.0","id":7,"method":"ping"}'
         (PING.replace(b"7", b"true"), ExpectedAnswer(None, INVALID_REQUEST)),
         (PING.replace(b"2.0", b"1.0"), ExpectedAnswer(7, INVALID_REQUEST)),
         (b'{"jsonrpc":"2.0","method":"notifications/x"}', None),
+        (b'{"jsonrpc":"2.0","method":"notifications/x","params":null}', None),
+        (b'{"jsonrpc":"2.0","method":"notifications/x","params":[]}', ExpectedAnswer(None, INVALID_REQUEST)),
         (b'{"jsonrpc":"1.0","id":1,"result":{}}', None),
         (b"  ", None),
     ],

@@ -20,7 +20,7 @@ from model_runtime.errors import (
     UnknownModel,
     WorkerDied,
 )
-from model_runtime.events import ChatResult, Finished, Loading, Queued, TextDelta
+from model_runtime.events import ChatResult, Finished, Loading, Preview, Queued, TextDelta
 from model_runtime.ipc.messages import (
     Cancel,
     Hello,
@@ -29,9 +29,12 @@ from model_runtime.ipc.messages import (
     LoadProgress,
     Ready,
     RequestOutcome,
+    RequestOutput,
     RunRequest,
 )
 from model_runtime.loading import LoadedModel, LoadSpec
+from model_runtime.media.types import ImageData
+from model_runtime.requests import Chat
 from model_runtime.settings import Settings
 from model_runtime.status import ModelState, Status
 from tests.model_runtime.calls import BackgroundCall, chat, model_status_of, run_request, wait_for_status
@@ -511,3 +514,60 @@ async def test_bytes_that_are_no_message_end_the_worker(
     assert isinstance(call.error, WorkerDied)
     assert "the worker sent an invalid message: A frame has a header of 0 bytes" in call.error.message
     assert worker.signals == [signal.SIGKILL]
+
+
+@pytest.mark.promise("settings:changed")
+async def test_changed_settings_are_used_by_what_is_loaded_and_by_the_next_request(
+    settings: Settings, workers: FakeWorkers, catalog: ScriptedCatalog
+) -> None:
+    async with open_fake_runtime(settings, catalog) as runtime:
+        await runtime.load("m")
+        before = model_status_of(runtime.status())
+
+        runtime.apply(replace(settings, idle_seconds=7.0, memory_budget_bytes=64 * MEGABYTE, max_answer_tokens=5))
+        after = runtime.status()
+        async with anyio.create_task_group() as group:
+            BackgroundCall(runtime, replace(chat("hello"), max_tokens=0)).start(group)
+            worker = await workers.started()
+            asked = await worker.receive(RunRequest)
+            worker.finish(asked.request_id, "")
+
+    assert (before.unloads_in_seconds, model_status_of(after).unloads_in_seconds) == (300, 7)
+    assert after.memory.budget_bytes == 64 * MEGABYTE
+    assert isinstance(asked.request, Chat)
+    assert asked.request.max_tokens == 5
+
+
+@pytest.mark.promise("runtime:kept")
+async def test_an_operator_keeps_a_loaded_model_longer(
+    settings: Settings, workers: FakeWorkers, catalog: ScriptedCatalog
+) -> None:
+    async with open_fake_runtime(settings, catalog) as runtime:
+        absent = runtime.keep("m", 3600)
+        await runtime.load("m")
+        kept = runtime.keep("m", 3600)
+        status = model_status_of(runtime.status())
+        with pytest.raises(UnknownModel):
+            runtime.keep("none", 1)
+
+    assert (absent, kept, status.unloads_in_seconds, status.kept_seconds) == (False, True, 3600, 3600)
+
+
+@pytest.mark.promise("status:preview")
+async def test_the_newest_unfinished_picture_of_an_open_request_can_be_seen(
+    settings: Settings, workers: FakeWorkers, catalog: ScriptedCatalog
+) -> None:
+    async with open_fake_runtime(settings, catalog) as runtime, anyio.create_task_group() as group:
+        call = BackgroundCall(runtime, chat("hello")).start(group)
+        worker = await workers.started()
+        id_ = await run_request_id(worker)
+        before = runtime.preview(id_)
+        for step in (2, 4):
+            worker.send(RequestOutput(id_, Preview(ImageData(1, 1, b"\x01\x02\x03"), step, 8)))
+        await wait_for_status(runtime, lambda status: status.jobs[0].preview_step == 4)
+        shown = runtime.preview(id_)
+        worker.finish(id_, "")
+        await call.wait_until_finished()
+        after = runtime.preview(id_)
+
+    assert (before, shown and shown.step, after) == (None, 4, None)

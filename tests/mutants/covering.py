@@ -1,7 +1,7 @@
 """Which tests can notice a fault: those that run its statement.
 
-What runs at import, such as a constant, is noticed where it is used: by tests that run its file or one that imports it,
-and by test files that import it.
+What runs at import, such as a constant or a function that makes one, is noticed where it is used: by tests that run
+its file or one that imports it, and by test files that import it.
 """
 
 import ast
@@ -14,6 +14,8 @@ import coverage
 from tests.mutants.mutation import Mutation
 from tests.mutants.recording import LINES, TESTS
 
+AT_IMPORT = ""
+"""What the recording names in place of a test while modules are imported."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -37,9 +39,9 @@ class Covering:
         tests_by_line = self._data.contexts_by_lineno(str(file))
         # the recording loses a coroutine now and then after a wait; then its function must do
         for lines in (statement_lines(tree, mutation.line), function):
-            tests = frozenset(test for line in lines for test in tests_by_line.get(line, ())) - {""}
-            if tests:
-                return tests
+            ran = frozenset(test for line in lines for test in tests_by_line.get(line, ()))
+            if ran:
+                return (ran | self._users(mutation.path) if AT_IMPORT in ran else ran) - {AT_IMPORT}
         return frozenset()
 
     def _users(self, path: str) -> frozenset[str]:
@@ -50,7 +52,7 @@ class Covering:
             for tests in self._data.contexts_by_lineno(str(self._sources / file)).values()
             for test in tests
         )
-        return (run | self._tests_in(files)) - {""}
+        return (run | self._tests_in(files)) - {AT_IMPORT}
 
     def _tests_in(self, files: list[str]) -> frozenset[str]:
         return frozenset(test for test in self._tests if test.partition("::")[0] in files)

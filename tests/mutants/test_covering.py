@@ -30,6 +30,9 @@ class Larger:
                     return 6
         except Error:
             return b
+
+def table():
+    return 7
 """
 
 
@@ -58,7 +61,7 @@ def covering(tmp_path: Path) -> Covering:
     (sources / "__init__.py").touch()
     (sources / "larger.py").write_text(SOURCE, encoding="utf-8")
     data = coverage.CoverageData(str(tmp_path / LINES))
-    for test, lines in {"": [1, 3, 4, 6], "test_one": [7, 8, 14], "test_two": [7, 8, 10, 12]}.items():
+    for test, lines in {"": [1, 3, 4, 6, 21, 22], "test_one": [7, 8, 14], "test_two": [7, 8, 10, 12]}.items():
         data.set_context(test)
         data.add_lines({str(sources / "larger.py"): lines})
     data.write()
@@ -84,6 +87,10 @@ def test_what_runs_at_import_is_noticed_where_it_is_used(covering: Covering) -> 
     expected = {"test_one", "test_two", "test_table.py::test_it"}
 
     assert covering.tests(fault(1)) == covering.tests(fault(4)) == expected
+
+
+def test_a_function_that_ran_at_import_is_noticed_where_its_module_is_used(covering: Covering) -> None:
+    assert covering.tests(fault(22)) == {"test_one", "test_two", "test_table.py::test_it"}
 
 
 def test_a_module_is_imported_by_its_name_or_from_the_package_that_hands_it_on(tmp_path: Path) -> None:

@@ -12,14 +12,20 @@ from pathlib import Path
 from tests.mutants.mutation import Mutation
 from tests.mutants.warm import run_in_sources, start_warm
 
-NOT_COPIED = (".git", ".venv", ".*_cache", ".hypothesis", ".coverage*", "node_modules", "build", "dist")
+NOT_COPIED = (
+    *(".git", ".venv", ".*_cache", ".hypothesis", ".coverage*", "node_modules", "build", "dist"),
+    *(".models", ".recordings"),
+)
+"""The last two are a gigabyte that no fast test reads."""
 PYTEST = (
     *("--fast", "--hypothesis-profile=mutants", "--ignore=tests/mutants"),
-    *("-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-o", "timeout=60"),
+    *("-q", "-p", "no:cacheprovider", "-p", "no:randomly"),
 )
-"""A test that takes more than 60 seconds hangs, and a hang is noticed."""
-WARM = ("-x", "--tb=no", "-W", "ignore::pytest.PytestAssertRewriteWarning")
-"""Asserts of libraries that are imported already are not rewritten, and need not be."""
+RECORDED = ("-o", "timeout=600", "-p", "tests.mutants.recording")
+"""A busy machine takes long to record a test, which is no fault."""
+WARM = ("-x", "--tb=no", "-o", "timeout=60", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+"""A test that takes more than 60 seconds hangs, and a hang is noticed. Asserts of libraries that are imported already
+are not rewritten, and need not be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,7 @@ class Tree:
     def record(self) -> TestRun:
         """Run all fast tests and record which lines each of them runs."""
         ran = subprocess.run(
-            [sys.executable, "-m", "pytest", *self._arguments, "-p", "tests.mutants.recording", "tests"],
+            [sys.executable, "-m", "pytest", *self._arguments, *RECORDED, "tests"],
             cwd=self.sources,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

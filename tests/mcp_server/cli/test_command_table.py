@@ -8,8 +8,8 @@ from typer.main import get_command
 from mcp_server.cli.main import app
 
 PAGE = Path(__file__).parents[3] / "docs" / "commands.md"
-WITHOUT_JSON = {"serve", "stop", "install", "doctor", "demo", "logs", "config set", "folders add", "folders revoke"}
-"""Those that make no result for programs: they act, or print for a person."""
+WITHOUT_JSON = {"serve", "doctor", "demo"}
+"""Those that make no result for programs: they run for a person who watches them."""
 
 
 def commands() -> dict[str, str]:

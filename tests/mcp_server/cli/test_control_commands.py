@@ -152,11 +152,13 @@ async def test_the_last_lines_of_the_log_are_shown(instance: Instance, monkeypat
     monkeypatch.setattr("mcp_server.cli.logs.follow", lambda path: iter(["four"]))
 
     shown = await in_terminal("logs", "-n", "2")
+    as_json = await in_pipe("logs", "-n", "1", "--json")
     followed = await in_pipe("logs", "-f", "-n", "1")
 
     assert (missing.status, missing.stderr[:19]) == (1, "There is no log at ")
     assert shown.text.split() == ["two", "three"]
     assert followed.text == "three\nfour\n"
+    assert json.loads(as_json.text) == {"line": "three"}
 
 
 @pytest.mark.promise("cli:logs")
@@ -188,3 +190,20 @@ def test_no_daemon_is_started_only_to_say_that_it_does_nothing(
     ended = CliRunner().invoke(app, command)
 
     assert (ended.exit_code, ended.stderr[:22]) == (1, "Senses is not running.")
+
+
+@pytest.mark.promise("cli:json")
+async def test_commands_that_only_act_tell_programs_what_they_did(instance: Instance) -> None:
+    folder = instance.folder / "shots"
+    folder.mkdir()
+
+    for arguments in (
+        ("folders", "add", str(folder)),
+        ("folders", "revoke", str(folder)),
+        ("config", "set", "memory.idle_seconds", "60"),
+        ("install", "--client", "cursor", "--dry-run"),
+    ):
+        told = await in_pipe(*arguments, "--json")
+        assert told.status == 0
+        (message,) = json.loads(told.text).values()
+        assert message

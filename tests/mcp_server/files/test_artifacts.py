@@ -156,3 +156,21 @@ def test_a_result_that_no_folder_takes_says_where_and_why(tmp_path: Path, monkey
 )
 def test_a_result_tells_the_type_of_its_file(tmp_path: Path, kind: ArtifactKind, mime_type: str) -> None:
     assert ArtifactStore(tmp_path).add(kind, b"x").mime_type == mime_type
+
+
+@pytest.mark.promise("results:delete")
+def test_a_result_is_deleted_in_all_its_formats_and_other_files_stay(tmp_path: Path) -> None:
+    store = ArtifactStore(tmp_path)
+    picture, other = store.add(ArtifactKind.IMAGES, b"1"), store.add(ArtifactKind.TRANSCRIPTS, b"2")
+    store.add_sibling(picture, ".webp", b"1")
+    (tmp_path / "images" / "mine.png").write_bytes(b"mine")
+
+    one = store.delete(picture.id)
+    again = store.delete(picture.id)
+    outside = store.delete("../mine")
+    left = sorted(path.name for path in tmp_path.rglob("*.*"))
+    everything = store.delete(None)
+
+    assert (one, again, outside, everything) == (1, 0, 0, 1)
+    assert left == sorted([other.path.name, "mine.png"])
+    assert [path.name for path in tmp_path.rglob("*.*")] == ["mine.png"]

@@ -188,7 +188,9 @@ async def test_retention_that_cannot_write_its_clock_is_a_problem_and_goes_on_wh
     monkeypatch.setattr(retention, "write_atomically", write)
     with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(lambda: keep_running("retention", partial(run_retention, settings), problems, sleep=sleep))
+            tasks.start_soon(
+                lambda: keep_running("retention", partial(run_retention, lambda: settings), problems, sleep=sleep)
+            )
             await has_run.wait()
             reported = problems.reasons()
             tasks.cancel_scope.cancel()
@@ -228,7 +230,7 @@ async def test_the_limits_of_the_settings_are_applied_every_hour(
 
     monkeypatch.setattr(anyio, "sleep", sleep)
     with pytest.raises(Stopped):
-        await run_retention(replace(settings, artifact_keep_days=2, max_artifact_bytes=50))
+        await run_retention(lambda: replace(settings, artifact_keep_days=2, max_artifact_bytes=50))
 
     assert [path.exists() for path in (fresh, old, large)] == [True, False, False]
     assert slept == [3600, 3600]

@@ -3,11 +3,12 @@
 import json
 import os
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from model_runtime.catalog.tool_formats import read_tool_format
+from model_runtime.catalog.tool_formats import TOOL_FORMATS, read_tool_format
 
 QWEN = "{{ '<tool_call>' }}{{ tool_call.name }}"
 CODER = "{{ '<tool_call>\\n<function=' }}"
@@ -68,6 +69,23 @@ def test_the_template_is_found_as_the_libraries_find_it(
     assert found(tmp_path, files) == name
 
 
+def test_every_parser_is_a_module_of_its_library() -> None:
+    """Its file is looked for, because an import would load MLX."""
+    missing = [one.name for one in TOOL_FORMATS if not parser_file(one.parser).is_file()]
+
+    assert missing == []
+    assert len({one.name for one in TOOL_FORMATS}) == len(TOOL_FORMATS)
+
+
+def parser_file(module: str) -> Path:
+    library, *folders = module.split(".")
+    spec = find_spec(library)
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    return Path(spec.submodule_search_locations[0], *folders).with_suffix(".py")
+
+
+@pytest.mark.promise("chat:tools")
 def test_the_template_of_a_processor_is_that_of_a_vision_model_only(tmp_path: Path) -> None:
     files = {"chat_template.json": {"chat_template": QWEN}, "tokenizer_config.json": {"chat_template": PLAIN}}
 

@@ -10,6 +10,8 @@ from model_runtime.scheduler.messages import (
     BudgetChanged,
     CancelRequest,
     Grant,
+    Kept,
+    LimitsChanged,
     LoadProgressed,
     MemoryMeasured,
     MemoryPressure,
@@ -137,7 +139,7 @@ def test_the_least_recently_used_model_is_evicted_and_the_new_one_starts_only_af
     gone = core.handle(11, WorkerExited("eyes", 1))
 
     assert wanted == [StopWorker("eyes", 1, "evicted for brush")]
-    assert [stop.detail for stop in wanted if isinstance(stop, StopWorker)] == ["brush needs 6.0 GB, 2.0 GB is free"]
+    assert [stop.detail for stop in wanted if isinstance(stop, StopWorker)] == ["needed 6.0 GB, 2.0 GB free"]
     assert gone == [StartWorker("brush", 1, 6 * GB)]
 
 
@@ -157,6 +159,70 @@ def test_a_model_in_use_is_never_evicted_but_drained_once_the_waiting_request_is
     assert overdue == []
     assert core.records["eyes"].state is ModelState.STOPPING
     assert finished == [StopWorker("eyes", 1, "evicted for brush")]
+    assert [stop.detail for stop in finished if isinstance(stop, StopWorker)] == ["needed 6.0 GB, 2.0 GB free"]
+
+
+@pytest.mark.promise("runtime:kept")
+def test_a_model_that_an_operator_keeps_outstays_its_idle_time_and_still_makes_room() -> None:
+    core = scheduler()
+    load(core, "eyes", 0, 1)
+    load(core, "ears", 0, 2)
+    core.handle(1, Kept("eyes", 3600))
+    core.handle(1, Kept("brush", 3600))  # which is not loaded: there is nothing to keep
+
+    idle = core.handle(600, Tick())
+    core.handle(601, WorkerExited("ears", 1))
+    still_kept = core.handle(3600, Tick())
+    wanted = core.handle(3600, RequestArrived(3, "brush", working_bytes=4 * GB))
+    core.handle(3601, WorkerExited("eyes", 1))
+
+    assert (idle, still_kept) == ([StopWorker("ears", 1, "idle")], [])
+    assert wanted == [StopWorker("eyes", 1, "evicted for brush")]
+    assert core.records["eyes"].kept_until < 0  # its next process starts without that
+
+
+@pytest.mark.promise("settings:changed")
+def test_changed_limits_count_for_the_next_request_and_the_next_idle_check() -> None:
+    core = scheduler()
+    load(core, "eyes", 0, 1)
+    core.handle(0, RequestArrived(2, "ears", keep_alive_seconds=1000))
+    core.handle(0, ModelLoaded("ears", 1, 4 * GB))
+    core.handle(0, RequestFinished(2, "ears", 1))
+
+    core.handle(1, LimitsChanged(SchedulerLimits(queue_per_model=1), {"eyes": 10, "ears": 10}))
+    idle = core.handle(11, Tick())
+    core.handle(12, WorkerExited("eyes", 1))
+    core.handle(13, RequestArrived(3, "brush"))
+    full = core.handle(13, RequestArrived(4, "brush"))
+
+    assert idle == [StopWorker("eyes", 1, "idle")]  # "ears" stays as long as its request said
+    assert [action.code for action in full if isinstance(action, RejectRequest)] == ["queue_full"]
+
+
+def test_a_kept_model_leaves_when_its_time_is_over() -> None:
+    core = scheduler()
+    core.handle(0, RequestArrived(1, "eyes", keep_alive_seconds=0))
+    core.handle(0, ModelLoaded("eyes", 1, 4 * GB))
+    core.handle(1, Kept("eyes", 10))
+
+    finished = core.handle(2, RequestFinished(1, "eyes", 1))
+    over = core.handle(11, Tick())
+
+    assert (finished, over) == ([], [StopWorker("eyes", 1, "idle")])
+
+
+@pytest.mark.promise("status:why-degraded")
+def test_a_failed_load_and_a_crash_are_told_apart() -> None:
+    core = scheduler()
+    core.handle(0, RequestArrived(1, "eyes"))
+    core.handle(1, WorkerExited("eyes", 1, cause="the file ends early"))
+    load(core, "ears", 2, 2)
+    core.handle(3, WorkerExited("ears", 1, cause="killed by signal 9"))
+
+    assert [(core.records[name].failed_to_load, core.records[name].error) for name in ("eyes", "ears")] == [
+        (True, "the file ends early"),
+        (False, "killed by signal 9"),
+    ]
 
 
 def test_a_resident_model_overtakes_a_request_that_waits_for_memory() -> None:

@@ -133,6 +133,8 @@ EVERY_KEY = """
 port = 80
 host = "0.0.0.0"
 api_key = "k"
+tls_cert = "/c.pem"
+tls_key = "/k.pem"
 allowed_hosts = ["mac.local"]
 allowed_origins = "https://a.example, https://b.example"
 [memory]
@@ -192,6 +194,8 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         port=80,
         host="0.0.0.0",  # noqa: S104
         api_key="k",
+        tls_cert="/c.pem",
+        tls_key="/k.pem",
         allowed_hosts=("mac.local",),
         allowed_origins=("https://a.example", "https://b.example"),
         memory_budget_bytes=500_000_000,

@@ -36,6 +36,18 @@ def test_heartbeats_alone_are_no_computing() -> None:
     assert worker.last_computed_at == 0.0
 
 
+@pytest.mark.parametrize(
+    ("arrived_at", "waited_seconds"),
+    [(2.0, 3.0), (5.0, 3.0), (6.0, 2.0), (8.0, 0.0), (9.0, 0.0)],
+)
+def test_a_request_waited_for_the_part_of_the_load_after_its_arrival(arrived_at: float, waited_seconds: float) -> None:
+    worker = model_worker()
+
+    worker.loaded_at = 8.0
+
+    assert worker.loading_seconds(arrived_at) == waited_seconds
+
+
 def test_the_processor_time_of_a_process_grows_while_it_computes() -> None:
     before, deadline = processor_seconds(os.getpid()), time.process_time() + 0.05
 

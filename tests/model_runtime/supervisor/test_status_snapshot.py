@@ -129,7 +129,37 @@ def test_a_loaded_model_has_the_memory_the_requests_and_the_times_of_its_worker(
         voices=("v",),
         languages=("en",),
         abilities=("words",),
+        working_bytes=5,
     )
+
+
+def test_a_model_that_is_kept_says_for_how_long_and_stays_at_least_so_long() -> None:
+    kept = status_of(replace(USED, kept_until=NOW + 3600))
+    over = status_of(replace(USED, kept_until=NOW - 1))
+
+    assert (kept.kept_seconds, kept.unloads_in_seconds) == (3600, 3600)
+    assert (over.kept_seconds, over.unloads_in_seconds) == (None, 240)
+
+
+@pytest.mark.parametrize(
+    ("broken_reason", "used", "failure"),
+    [
+        ("its folder is gone", USED, "cannot be used"),
+        ("", replace(USED, error="no memory", failed_to_load=True), "failed to load"),
+        ("", replace(USED, error="killed"), "stopped unexpectedly"),
+        ("", USED, ""),
+        ("", None, ""),
+    ],
+)
+def test_a_model_says_what_went_wrong_with_it(broken_reason: str, used: ModelView | None, failure: str) -> None:
+    assert status_of(used, info=replace(INFO, broken_reason=broken_reason)).failure == failure
+
+
+def test_idle_models_that_nobody_needs_can_make_room() -> None:
+    idle = replace(USED, queued=0, charged_bytes=40)
+    models = {"a": idle, "b": replace(idle, pinned=True), "c": replace(idle, is_idle=False), "d": idle}
+
+    assert memory_status(replace(VIEW, models=models)).evictable_bytes == 80
 
 
 def test_a_model_that_was_never_requested_has_only_what_its_files_say() -> None:
@@ -244,6 +274,7 @@ def test_a_request_is_queued_loading_or_running(model: ModelView | None, granted
 
 def test_the_memory_is_that_of_all_workers_the_spare_one_and_the_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "available_bytes", lambda: 400)
+    monkeypatch.setattr(memory, "total_bytes", lambda: 1600)
     monkeypatch.setattr(memory, "footprint_bytes", lambda pid: 50 if pid == os.getpid() else 0)
 
     assert memory_status(VIEW) == MemoryStatus(
@@ -255,6 +286,9 @@ def test_the_memory_is_that_of_all_workers_the_spare_one_and_the_daemon(monkeypa
         spare_engine="mlx-lm",
         spare_is_ready=True,
         spare_bytes=5,
+        total_bytes=1600,
+        other_bytes=995,
+        evictable_bytes=0,
     )
 
 

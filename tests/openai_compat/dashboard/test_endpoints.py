@@ -17,7 +17,7 @@ from model_runtime.requests import Task
 from model_runtime.settings import Settings
 from model_runtime.status import Counters, JobStatus, ModelState, Status
 from openai_compat.app import create_app
-from openai_compat.dashboard import endpoints
+from openai_compat.dashboard import events
 from tests.fakes import FakeService
 from tests.openai_compat.conftest import SwitchableApp
 
@@ -30,6 +30,8 @@ async def test_health_is_json_with_facts(http: httpx2.AsyncClient) -> None:
     assert answer.status_code == 200
     assert answer.json() == {
         "status": "ok",
+        "text": "Healthy",
+        "reasons": [],
         "problems": [],
         "version": "0.0.0",
         "uptime_seconds": 1.0,
@@ -41,7 +43,9 @@ async def test_health_is_json_with_facts(http: httpx2.AsyncClient) -> None:
 async def test_health_names_what_is_wrong_and_stays_200(http: httpx2.AsyncClient, service: FakeService) -> None:
     """A service manager that restarts on 503 must not do so for ever because of one bad alias."""
     service.problems.report("tick", "The background task 'tick' fails.")
-    service.update_models(lambda models: [replace(models[0], error="its folder is gone"), *models[1:]])
+    service.update_models(
+        lambda models: [replace(models[0], error="its folder is gone", failure="cannot be used"), *models[1:]]
+    )
 
     degraded = await http.get("/health")
     status = await http.get("/api/status")
@@ -52,6 +56,12 @@ async def test_health_names_what_is_wrong_and_stays_200(http: httpx2.AsyncClient
     assert degraded.status_code == 200
     assert degraded.json()["status"] == "degraded"
     assert degraded.json()["problems"] == ["The background task 'tick' fails.", "vlm-starter: its folder is gone"]
+    assert degraded.json()["text"] == "Degraded: The background task 'tick' fails. and 1 more"
+    assert degraded.json()["reasons"][1] == {
+        "model": "vlm-starter",
+        "text": "vlm-starter cannot be used",
+        "cause": "its folder is gone",
+    }
     assert status.json()["problems"] == ["The background task 'tick' fails."]
     assert ok.json()["status"] == "ok"
 
@@ -80,7 +90,7 @@ async def test_events_begin_with_a_snapshot_and_follow_every_change(
 
     assert first["models"][0]["state"] == "absent"
     assert second["models"][0]["state"] == "ready"
-    assert first.keys() == {*Status.__dataclass_fields__}
+    assert first.keys() == {*Status.__dataclass_fields__, "kind", "health"}
 
 
 async def next_status(lines: AsyncIterator[str]) -> dict[str, list[dict[str, object]]]:
@@ -181,6 +191,24 @@ async def test_prometheus_reads_the_metrics(http: httpx2.AsyncClient, service: F
     assert (head.status_code, head.text) == (200, "")
 
 
+METRICS = """
+accepting audio_seconds build_info daemon_memory_bytes first_output_seconds images jobs_running jobs_waiting
+memory_available_bytes memory_budget_bytes memory_charged_bytes memory_footprint_bytes model_active model_charged_bytes
+model_footprint_bytes model_idle_seconds model_load_duration_seconds model_load_seconds model_loads model_pinned
+model_queued model_reload_seconds model_state model_unloads model_unloads_in_seconds queue_duration_seconds
+queue_seconds request_duration_seconds request_seconds requests spare_footprint_bytes tokens uptime_seconds
+"""
+
+
+@pytest.mark.promise("status:metrics")
+async def test_metrics_keep_their_names(http: httpx2.AsyncClient) -> None:
+    """Boards and alert rules of other people name them."""
+    answer = await http.get("/metrics")
+
+    names = [family.name for family in text_string_to_metric_families(answer.text)]
+    assert sorted(names) == [f"senses_{name}" for name in METRICS.split()]
+
+
 @dataclass(frozen=True)
 class FakeArtifact:
     """A stored result."""
@@ -201,6 +229,14 @@ class FakeArtifacts:
     def recent(self, count: int = 20) -> list[FakeArtifact]:
         """Return the first results."""
         return self.artifacts[:count]
+
+    def delete(self, artifact_id: str | None) -> int:
+        """Forget results; the disk refuses the one named locked."""
+        if artifact_id == "locked":
+            raise PermissionError(13, "Permission denied", "/results/locked.png")
+        chosen = [one for one in self.artifacts if artifact_id in (None, one.id)]
+        self.artifacts[:] = [one for one in self.artifacts if one not in chosen]
+        return len(chosen)
 
 
 async def test_recent_pictures_and_recordings_are_listed_and_served(
@@ -224,6 +260,24 @@ async def test_recent_pictures_and_recordings_are_listed_and_served(
     assert text.status_code == 404
 
 
+@pytest.mark.promise("results:delete")
+async def test_one_result_or_all_are_deleted(service: FakeService, settings: Settings, tmp_path: Path) -> None:
+    pictures = [FakeArtifact(name, tmp_path / f"{name}.png", "image/png") for name in "abc"]
+    app = create_app(service, settings, artifacts=FakeArtifacts(pictures))
+
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://localhost") as http:
+        one = await http.delete("/api/artifacts/b")
+        again = await http.delete("/api/artifacts/b")
+        locked = await http.delete("/api/artifacts/locked")
+        rest = (await http.get("/api/artifacts")).json()["artifacts"]
+        everything = await http.delete("/api/artifacts")
+
+    assert (one.json(), again.status_code) == ({"deleted": 1}, 404)
+    assert locked.json()["error"]["message"] == "/results/locked.png cannot be deleted: Permission denied."
+    assert [artifact["id"] for artifact in rest] == ["a", "c"]
+    assert (everything.json(), pictures) == ({"deleted": 2}, [])
+
+
 @pytest.mark.promise("reliability:shared-status")
 def test_a_status_is_encoded_once_for_all_who_follow_it(service: FakeService, monkeypatch: pytest.MonkeyPatch) -> None:
     encoded: list[Status] = []
@@ -232,13 +286,14 @@ def test_a_status_is_encoded_once_for_all_who_follow_it(service: FakeService, mo
         encoded.append(status)
         return {}
 
-    monkeypatch.setattr(endpoints, "status_json", record)
-    encoder, status, next_status = endpoints.StatusEventEncoder(), service.status(), service.status()
+    monkeypatch.setattr(events, "status_json", record)
+    encoder, status, next_status = events.StatusEncoder(), service.status(), service.status()
 
-    events = [encoder.encode(status) for _ in range(100)]
+    envelopes = [encoder.encode(status) for _ in range(100)]
     encoder.encode(next_status)
 
-    assert {(event.text, event.server_sent) for event in events} == {("{}", b"event: status\ndata: {}\n\n")}
+    text = '{"kind":"status"}'
+    assert {(one.text, one.server_sent) for one in envelopes} == {(text, f"event: status\ndata: {text}\n\n".encode())}
     assert encoded == [status, next_status]
 
 

@@ -22,7 +22,7 @@ def now(service: FakeService) -> float:
         DaemonStarted(now - 7200),
         LoadEnded(now - 7100, "vlm-best", 4.0),
         RequestEnded(now - 7000, "vlm-best", "Claude Code", Task.VISION, "ok", 0.0, 0.0, 2.0, 0.5, 60.0),
-        ModelUnloaded(now - 900, "vlm-best", "evicted for image-gen", "image-gen needs 6.1 GB, 2.3 GB is free"),
+        ModelUnloaded(now - 900, "vlm-best", "evicted for image-gen", "needed 6.1 GB, 2.3 GB free"),
         LoadEnded(now - 890, "image-gen", 8.0),
         Sampled(now - 600, {"image-gen": 6_000_000_000}, 1, 2),
         RequestEnded(now - 500, "image-gen", "Cursor", Task.IMAGE, "ok", 1.0, 8.0, 12.0, 21.0, 1.0),
@@ -84,7 +84,7 @@ async def test_the_last_requests_and_evictions_are_told_with_their_reasons(
     )
     assert (drawn["result"], drawn["seconds"], drawn["speed"], drawn["speed_unit"]) == ("image", 21.0, 12.0, "s/image")
     assert (evicted["kind"], evicted["model"], evicted["reason"]) == ("unload", "vlm-best", "evicted for image-gen")
-    assert evicted["detail"] == "image-gen needs 6.1 GB, 2.3 GB is free"
+    assert evicted["text"] == "image-gen unloaded vlm-best: needed 6.1 GB, 2.3 GB free"
     assert (described["result"], described["first_output_seconds"], described["task"]) == ("text", 0.5, "vision")
 
 

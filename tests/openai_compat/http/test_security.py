@@ -1,11 +1,14 @@
 """Access control: hosts, origins and the API key."""
 
+import re
 from dataclasses import replace
 
 import httpx2
 import pytest
+from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from model_runtime.requests import Task
@@ -13,6 +16,7 @@ from model_runtime.settings import Settings
 from openai_compat.app import create_app
 from openai_compat.http.request_log import RequestLogMiddleware
 from openai_compat.http.security import (
+    LOGIN_PATHS,
     ApiKeyMiddleware,
     HostOriginMiddleware,
     host_without_port,
@@ -474,3 +478,27 @@ async def test_browsers_may_not_guess_the_type_of_an_answer() -> None:
         answer = await http.get("/")
 
     assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def page_calls(app: Starlette) -> list[tuple[str, str]]:
+    """Return method and path of every route of the page's API, with something in place of each name."""
+    routes = [route for route in app.routes if isinstance(route, Route) and route.path.startswith("/api/")]
+    return [(method, re.sub(r"{\w+(:\w+)?}", "1", route.path)) for route in routes for method in route.methods or ()]
+
+
+@pytest.mark.promise("http:page-guarded")
+async def test_every_route_of_the_page_checks_host_origin_and_key(service: FakeService, settings: Settings) -> None:
+    app = create_app(service, replace(settings, api_key="the key"))
+    transport = httpx2.ASGITransport(app=app)
+    calls = page_calls(app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:7367") as http:
+        for method, path in calls:
+            key = {"authorization": "Bearer the key"}
+            rebound = await http.request(method, path, headers=key | {"host": "evil.example"})
+            foreign = await http.request(method, path, headers=key | {"origin": "https://evil.example"})
+            keyless = await http.request(method, path, headers={"authorization": "Bearer another"})
+
+            assert (rebound.status_code, foreign.status_code) == (403, 403), path
+            assert keyless.status_code == 401 or path in LOGIN_PATHS, path
+
+    assert {path for _, path in calls} >= {"/api/status", "/api/events", "/api/connections", "/api/models/1/pin"}

@@ -7,8 +7,10 @@ import json
 import re
 import tomllib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from model_runtime.atomic_file import PRIVATE, write_atomically
 from model_runtime.errors import SettingsError
 from model_runtime.settings.config_file import ConfigFile, KeyPath, dotted, flatten, line_of
 
@@ -31,6 +33,51 @@ def set_value(config: ConfigFile, path: KeyPath, value: Any) -> str:
             f"{config.locate(path)} cannot be changed without rewriting more. Edit {config.name} yourself."
         )
     return text
+
+
+def remove_value(config: ConfigFile, path: KeyPath) -> str:
+    """Return the text of a config.toml without the statement of `path`; its table and the comments stay.
+
+    Raises:
+        SettingsError: the statement is written in a way that cannot be removed without losing something.
+    """
+    lines, index = config.source.splitlines(), line_of(path, config.source) - 1
+    text = "\n".join([*lines[:index], *lines[index + 1 :]]) + "\n"
+    wanted = {other: value for other, value in flatten(config.tree) if other != path}
+    left = _values(text)
+    if left is None or {other: value for other, value in left.items() if value != {} or other in wanted} != wanted:
+        raise SettingsError(
+            f"{config.locate(path)} cannot be removed without rewriting more. Edit {config.name} yourself."
+        )
+    return text
+
+
+def write_setting(file: Path, path: KeyPath, value: Any) -> None:
+    """Write a value into config.toml, of which all else stays; a link is followed to the file that people edit.
+
+    Raises:
+        SettingsError: the file cannot be read, or not be changed without losing something of it.
+        OSError: it cannot be written.
+    """
+    _write(file, set_value(ConfigFile.read(file), path, value))
+
+
+def remove_setting(file: Path, path: KeyPath) -> None:
+    """Remove a value from config.toml, of which all else stays; do nothing if it is not there.
+
+    Raises:
+        SettingsError: the file cannot be read, or not be changed without losing something of it.
+        OSError: it cannot be written.
+    """
+    config = ConfigFile.read(file)
+    if path in dict(flatten(config.tree)):
+        _write(file, remove_value(config, path))
+
+
+def _write(file: Path, text: str) -> None:
+    target = file.resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(target, text.encode(), mode=PRIVATE)
 
 
 def _values(text: str) -> dict[KeyPath, Any] | None:
