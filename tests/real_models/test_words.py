@@ -53,3 +53,14 @@ def test_numbers_are_kept_as_data_and_as_a_table(tmp_path: Path) -> None:
     assert page.startswith("before\n")
     assert page.endswith("after\n")
     assert "old" not in page
+
+
+def test_a_part_that_is_asked_anew_replaces_its_own_numbers_only(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text(f"{BEGIN_MARKER}{END_MARKER}", encoding="utf-8")
+    for run in ("8 clips: same words", "memory", "140 clips: same words"):
+        found = Results()
+        found.add("a-model", run, "", "", "")
+        found.write(tmp_path)
+
+    rows = json.loads((tmp_path / "real.json").read_text(encoding="utf-8"))["rows"]
+    assert [row["run"] for row in rows] == ["140 clips: same words", "memory"]
