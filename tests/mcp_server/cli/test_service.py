@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mcp_server.cli import service as service_module
-from mcp_server.cli.service import Answer, ServiceFailed, run_program, status_text, this_service
+from mcp_server.cli.service import ProgramAnswer, ServiceFailed, run_program, status_text, this_service
 from mcp_server.cli.service_files import LABEL, launch_agent, systemd_unit
 from tests.mcp_server.cli.terminal import in_pipe, in_terminal
 
@@ -28,15 +28,15 @@ class FakeManager:
         self.runs = False
         self.failing = failing
 
-    def __call__(self, command: Sequence[str]) -> Answer:
+    def __call__(self, command: Sequence[str]) -> ProgramAnswer:
         text = " ".join(command)
         if "is-active" in text or " print " in text:
-            return Answer(0 if self.runs else 3, "")
+            return ProgramAnswer(0 if self.runs else 3, "")
         self.told.append(text)
         if self.failing and self.failing in text:
-            return Answer(1, "Failed to connect to bus")
+            return ProgramAnswer(1, "Failed to connect to bus")
         self.runs = "disable" not in text and "bootout" not in text
-        return Answer(0, "")
+        return ProgramAnswer(0, "")
 
 
 @pytest.mark.promise("service:files")
