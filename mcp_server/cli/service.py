@@ -24,17 +24,17 @@ class ServiceFailed(SensesError):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ProgramAnswer:
     """What a program answered: its exit status, and all that it printed."""
 
     status: int
     text: str
 
 
-Run = Callable[[Sequence[str]], Answer]
+Run = Callable[[Sequence[str]], ProgramAnswer]
 
 
-def run_program(command: Sequence[str]) -> Answer:
+def run_program(command: Sequence[str]) -> ProgramAnswer:
     """Run a program of the system.
 
     Raises:
@@ -50,11 +50,11 @@ def run_program(command: Sequence[str]) -> Answer:
         ) from error
     except subprocess.TimeoutExpired as error:
         raise ServiceFailed(f"`{' '.join(command)}` did not end within {COMMAND_SECONDS:.0f} s. Try again.") from error
-    return Answer(done.returncode, (done.stdout + done.stderr).strip())
+    return ProgramAnswer(done.returncode, (done.stdout + done.stderr).strip())
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class LoginService:
     """The service of this user: its file, what the file holds, and the commands of the system's manager."""
 
     file: Path
@@ -116,7 +116,7 @@ class Service:
             run(command)
 
 
-def check(command: Sequence[str], answer: Answer) -> None:
+def check(command: Sequence[str], answer: ProgramAnswer) -> None:
     """Do nothing if a command succeeded.
 
     Raises:
@@ -137,7 +137,7 @@ def status_text(status: Mapping[str, object]) -> str:
     return f"The service {state} ({status['file']}).{outdated}"
 
 
-def this_service(environ: Mapping[str, str], home: Path) -> Service:
+def this_service(environ: Mapping[str, str], home: Path) -> LoginService:
     """Return the service of this installation and instance, for this system."""
     command = [str(Path(sys.executable).parent / "senses"), "serve"]
     variables = {name: environ[name] for name in KEPT_VARIABLES if environ.get(name)}
@@ -145,7 +145,7 @@ def this_service(environ: Mapping[str, str], home: Path) -> Service:
         file = home / "Library" / "LaunchAgents" / f"{LABEL}.plist"
         log = Path(InstancePaths(environ).logs_folder) / "service.log"
         domain = f"gui/{os.getuid()}"
-        return Service(
+        return LoginService(
             file,
             launch_agent(command, variables, log),
             start=(
@@ -157,7 +157,7 @@ def this_service(environ: Mapping[str, str], home: Path) -> Service:
         )
     folder = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
     systemctl = ("systemctl", "--user")
-    return Service(
+    return LoginService(
         folder / "systemd" / "user" / UNIT,
         systemd_unit(command, variables).encode(),
         start=((*systemctl, "daemon-reload"), (*systemctl, "enable", "--now", UNIT)),
