@@ -130,13 +130,11 @@ class SensesServer(MCPServer[ClientConnection]):
 
 
 def note_calls(clients: ConnectedClients) -> ServerMiddleware[ClientConnection]:
-    """Return a middleware that notes which client each message is from; the first one gets a name while it is served."""
+    """Return a middleware that notes which client each message is from."""
 
     async def note(ctx: ServerRequestContext[ClientConnection, Any], call_next: CallNext) -> HandlerResult:
         clients.note_call(ctx.lifespan_context, sdk_compat.request_client(ctx))
-        result = await call_next(ctx)
-        clients.note_call(ctx.lifespan_context, sdk_compat.request_client(ctx))
-        return result
+        return await call_next(ctx)
 
     return note
 

@@ -97,9 +97,12 @@ def client_name(ctx: Context[Any, Any]) -> str:
 
 
 def request_client(ctx: ServerRequestContext[Any, Any]) -> str:
-    """Return the name that the client of a message reports, or an empty string."""
+    """Return the name that the client of a message reports, in its first message if need be, or an empty string."""
     params = ctx.session.client_params
-    return params.client_info.name if params else ""
+    if params is not None:
+        return params.client_info.name
+    introduced = (ctx.params or {}).get("clientInfo")
+    return str(introduced.get("name") or "") if isinstance(introduced, dict) else ""
 
 
 def client_title(ctx: Context[Any, Any]) -> str:

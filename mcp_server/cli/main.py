@@ -12,6 +12,7 @@ from mcp_server.cli.control_commands import CONTROL_APPS, CONTROL_COMMANDS
 from mcp_server.cli.endings import handle_errors, run_to_end
 from mcp_server.cli.media_commands import MEDIA_COMMANDS
 from mcp_server.cli.options import AsJson, read_settings
+from mcp_server.cli.service_commands import service_app
 from mcp_server.launcher.paths import VERSION, InstancePaths
 from model_runtime.hub.version import Version
 
@@ -25,7 +26,7 @@ app = typer.Typer(
 )
 for command in (*MEDIA_COMMANDS, *CONTROL_COMMANDS):
     app.command()(handle_errors(command))
-for name, group in (CONTROL_APPS | {"config": config_app}).items():
+for name, group in (CONTROL_APPS | {"config": config_app, "service": service_app}).items():
     app.add_typer(group, name=name)
 folders_app = typer.Typer(
     help="List the folders that clients may use besides their own, and grant or revoke them while Senses runs.",

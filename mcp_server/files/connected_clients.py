@@ -101,6 +101,8 @@ class ConnectedClients:
     def _client_of(self, connection: ClientConnection, name: str) -> ConnectedClient | None:
         if not connection.over_http:
             return self._by_connection.get(id(connection))
+        if not name:
+            return None
         key = name[:MAX_NAME_CHARS]
         client = self._over_http.pop(key, None) or ConnectedClient(next(self._ids), "http", self._wall_clock())
         self._over_http[key] = client

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from model_runtime.catalog.builtin_models import SHIPPED_MODELS
 from model_runtime.catalog.catalog import Catalog
+from model_runtime.catalog.foreign_files import list_files
 from model_runtime.catalog.model import DEFAULT_PATTERNS, Model, ModelArtifact
 from model_runtime.catalog.names import is_repository_id
 from model_runtime.errors import InvalidInput, UnknownModel
@@ -73,7 +74,7 @@ def remove(downloaded: DownloadedModel) -> int:
     sizes = {
         (stat.st_dev, stat.st_ino): stat.st_size
         for folder in downloaded.folders
-        for path in folder.rglob("*")
+        for path in list_files(folder)
         if path.is_file() and not path.is_symlink() and (stat := path.stat())
     }
     for folder in downloaded.folders:

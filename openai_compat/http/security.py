@@ -150,7 +150,7 @@ class ApiKeyMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward the request, or answer 401."""
-        has_key = scope["type"] == "lifespan" or self._has_key(scope)
+        has_key = scope["type"] == "lifespan" or self._has_key(scope) or has_session(scope, self.api_key.decode())
         if has_key or self._is_public(scope):
             await self.app({**scope, HAS_KEY: has_key}, receive, send)
             return
@@ -164,9 +164,7 @@ class ApiKeyMiddleware:
         return scope.get("method") == "OPTIONS" or path in PUBLIC_PATHS or path.startswith(PUBLIC_PREFIXES)
 
     def _has_key(self, scope: Scope) -> bool:
-        if any(secrets.compare_digest(key.encode("latin-1", "replace"), self.api_key) for key in sent_keys(scope)):
-            return True
-        return has_session(scope, self.api_key.decode())
+        return any(secrets.compare_digest(key.encode("latin-1", "replace"), self.api_key) for key in sent_keys(scope))
 
 
 def sent_keys(scope: Scope) -> list[str]:

@@ -47,7 +47,7 @@ function Dashboard({ feeds, isLive }) {
       <${Models} models=${status.models} past=${history.hour?.models ?? {}} downloads=${downloads} colors=${colors} />
       <div class="pair"><${Jobs} jobs=${status.jobs} colors=${colors} /><${Activity} events=${activity} /></div></div>
     <div class="side"><${Try} voices=${speechModel?.voices ?? []} /><${Recent} activity=${activity} /><${Connect} /></div>
-    <div class="past"><${Charts} history=${history} models=${status.models} />
+    <div class="past"><${Charts} history=${history} status=${status} />
       <div class="pair"><${Clients} clients=${clients} /><${Folders} folders=${folders} /></div>
       ${settings.length > 0 && html`<${Settings} settings=${settings} />`}${log && html`<${Log} log=${log} />`}</div>
   </main>`;

@@ -2,12 +2,12 @@
 // @ts-check
 import { Chart, MARK_COLORS } from "./chart.js";
 import { duration } from "./format.js";
-import { marks, points, rates } from "./series.js";
+import { marks, points, rates, withNow } from "./series.js";
 import { html, useEffect, useMemo, useState } from "./vendor/vendor.js";
 
 const RANGES = { hour: "Last hour", day: "Last day" };
 
-export function Charts({ history, models }) {
+export function Charts({ history, status }) {
   const [range, setRange] = useState("hour");
   const [model, setModel] = useState("");
   useEffect(() => { if (range === "day") history.wantDay(); }, [range]);
@@ -16,18 +16,19 @@ export function Charts({ history, models }) {
       <div class="filters"><fieldset><legend class="hidden">Time</legend>${Object.entries(RANGES).map(([name, label]) => html`<label key=${name}>
         <input type="radio" name="range" checked=${range === name} onChange=${() => setRange(name)} />${label}</label>`)}</fieldset>
       <select aria-label="Model of the graphs" value=${model} onChange=${(event) => setModel(event.target.value)}>
-        <option value="">All models</option>${models.map(({ name }) => html`<option key=${name}>${name}</option>`)}</select></div></header>
-    <${Graphs} key=${range} history=${shown ?? EMPTY[range]} model=${model} /></section>`;
+        <option value="">All models</option>${status.models.map(({ name }) => html`<option key=${name}>${name}</option>`)}</select></div></header>
+    <${Graphs} key=${range} history=${shown ?? EMPTY[range]} status=${status} model=${model} /></section>`;
 }
 
 const empty = (range, width) => ({ range, bucket_seconds: width, now: Date.now() / 1000, buckets: [], changes: [] });
 const EMPTY = { hour: empty("hour", 20), day: empty("day", 600) };
 
-function Graphs({ history, model }) {
-  const { all, perMinute, marked } = useMemo(() => {
-    const all = points(history, model);
-    return { all, perMinute: rates(all, history.bucket_seconds), marked: marks(history, model) };
+function Graphs({ history, status, model }) {
+  const { past, perMinute, marked } = useMemo(() => {
+    const past = points(history, model);
+    return { past, perMinute: rates(past, history.bucket_seconds), marked: marks(history, model) };
   }, [history, model]);
+  const all = withNow(past, status, model);
   const last = all.length - 1;
   const timed = all.findLastIndex(({ p50 }) => p50 !== null);
   const of = (name) => all.map((point) => point[name]);

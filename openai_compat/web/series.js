@@ -26,6 +26,13 @@ function point(bucket, model) {
   return { memory: held / 1e9, requests, p50, p95, running, queued: waiting };
 }
 
+/** Return the points with the last one as it is this moment: its bucket may not have been measured yet. @param {any} status */
+export function withNow(all, status, model) {
+  const { charged_bytes: held } = model ? status.models.find(({ name }) => name === model) ?? { charged_bytes: 0 } : status.memory;
+  const running = status.jobs.filter(({ state }) => state === "running").length;
+  return [...all.slice(0, -1), { ...all.at(-1), memory: held / 1e9, running, queued: status.jobs.length - running }];
+}
+
 /** Return the requests per minute at each point: of the minute before it, or of its bucket if that is longer. */
 export function rates(all, width) {
   const count = Math.max(1, Math.round(MINUTE / width));

@@ -8,7 +8,7 @@ from typer.main import get_command
 from mcp_server.cli.main import app
 
 PAGE = Path(__file__).parents[3] / "docs" / "commands.md"
-WITHOUT_JSON = {"serve", "doctor", "demo"}
+WITHOUT_JSON = {"serve", "doctor", "demo", "service"}
 """Those that make no result for programs: they run for a person who watches them."""
 
 

@@ -1,6 +1,8 @@
 """The check of an installation, through a shim and a daemon over the fake runtime."""
 
 import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
@@ -87,3 +89,19 @@ async def test_a_daemon_that_cannot_be_reached_is_a_failed_check(
 
     assert not well
     assert said[-1].startswith("FAIL Senses does not answer: senses-mcp exited without a message. Its log is in")
+
+
+@pytest.mark.usefixtures("home")
+def test_the_reason_of_a_failure_is_told_without_the_groups_around_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @asynccontextmanager
+    async def fail(folder: Path) -> AsyncGenerator[agent.DemoClient]:
+        raise ExceptionGroup("outer", [ExceptionGroup("inner", [OSError("The disk is full.")])])
+        yield
+
+    monkeypatch.setattr(doctor, "connect_through_shim", fail)
+    said: list[str] = []
+
+    assert not doctor.run_checks(settings, said.append)
+    assert "Senses does not answer: The disk is full. Its log is in" in said[-1]

@@ -67,6 +67,17 @@ async def test_a_client_of_the_socket_is_on_the_page_as_long_as_it_is_connected(
     assert (editor["name"], editor["transport"], editor["folders"][0]["folder"]) == ("editor", "stdio", str(project))
 
 
+@pytest.mark.promise("clients:listed")
+async def test_a_client_over_http_is_listed_after_its_first_message(api: httpx2.AsyncClient) -> None:
+    info = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "phone", "version": "1"}}
+    initialize = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": info}
+    await api.post("/mcp", json=initialize, headers={"accept": "application/json, text/event-stream"})
+
+    (phone,) = await connections(api, 1)
+
+    assert (phone["name"], phone["transport"], phone["files"]) == ("phone", "http", [])
+
+
 @pytest.mark.promise("settings:changed")
 async def test_the_daemon_writes_and_uses_what_a_person_changes_on_the_page(
     api: httpx2.AsyncClient, settings: Settings

@@ -2,6 +2,7 @@
 
 import re
 import time
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -9,8 +10,9 @@ from playwright.async_api import Page, expect
 
 from model_runtime.history.events import LoadEnded, ModelUnloaded, RequestEnded, Sampled
 from model_runtime.requests import Task
+from model_runtime.status import ModelState
 from tests.fakes import FakeService
-from tests.openai_compat.dashboard.page import row
+from tests.openai_compat.dashboard.page import jobs, row, show
 
 pytestmark = [pytest.mark.browser, pytest.mark.promise("page:graphs")]
 
@@ -92,6 +94,21 @@ async def test_the_pointer_reads_a_graph(page: Page, service: FakeService) -> No
     await page.get_by_role("heading", name="Graphs").hover()
 
     await expect(memory.get_by_role("strong")).to_have_text("0.0 GB")
+
+
+async def test_the_graphs_end_with_what_is_now(page: Page, service: FakeService) -> None:
+    """The newest bucket of the history may hold a request and no measurement yet."""
+    service.history.record(ended(0))
+    loaded = replace(service.models[0], state=ModelState.READY, charged_bytes=6_000_000_000)
+    memory = replace(service.status().memory, charged_bytes=6_000_000_000)
+    show(service, models=(loaded, *service.models[1:]), memory=memory, jobs=jobs(5))
+
+    await page.goto("/")
+
+    await expect(page.get_by_role("img", name="Memory: 6.0 GB")).to_be_visible()
+    await expect(page.get_by_role("img", name="Running and queued: 2 + 3")).to_be_visible()
+    await page.get_by_label("Model of the graphs").select_option("tts-starter")
+    await expect(page.get_by_role("img", name="Memory: 0.0 GB")).to_be_visible()
 
 
 async def test_rates_are_of_the_last_minute_and_never_negative(page: Page) -> None:

@@ -1,0 +1,161 @@
+"""`senses service`: the files of launchd and systemd, and the commands of their managers."""
+
+import json
+import os
+import plistlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from mcp_server.cli import service as service_module
+from mcp_server.cli.service import Answer, ServiceFailed, run_program, status_text, this_service
+from mcp_server.cli.service_files import LABEL, launch_agent, systemd_unit
+from tests.mcp_server.cli.terminal import in_pipe, in_terminal
+
+ODD_COMMAND = ['/Users/a b/100%/$HOME/"x"/senses', "serve"]
+VARIABLES = {"SENSES_HOME": "/Users/a b/100%"}
+
+
+class FakeManager:
+    """launchctl or systemctl: notes what it is told, and runs what was started until it is stopped."""
+
+    def __init__(self, failing: str = "") -> None:
+        self.told: list[str] = []
+        self.runs = False
+        self.failing = failing
+
+    def __call__(self, command: Sequence[str]) -> Answer:
+        text = " ".join(command)
+        if "is-active" in text or " print " in text:
+            return Answer(0 if self.runs else 3, "")
+        self.told.append(text)
+        if self.failing and self.failing in text:
+            return Answer(1, "Failed to connect to bus")
+        self.runs = "disable" not in text and "bootout" not in text
+        return Answer(0, "")
+
+
+@pytest.mark.promise("service:files")
+def test_the_launch_agent_restarts_what_fails_and_not_what_was_stopped(tmp_path: Path) -> None:
+    document = plistlib.loads(launch_agent(ODD_COMMAND, VARIABLES, tmp_path / "service.log"))
+
+    assert document["ProgramArguments"] == ODD_COMMAND
+    assert document["EnvironmentVariables"] == VARIABLES
+    assert document["KeepAlive"] == {"SuccessfulExit": False}
+    assert document["RunAtLoad"] is True
+
+
+@pytest.mark.process
+@pytest.mark.promise("service:files")
+def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("There is no systemd-analyze.")
+    folder = tmp_path / "a b" / "100%"
+    folder.mkdir(parents=True)
+    (folder / "senses").symlink_to(sys.executable)
+    unit = tmp_path / "senses.service"
+    unit.write_text(systemd_unit([str(folder / "senses"), "serve"], VARIABLES), encoding="utf-8")
+
+    told = subprocess.run(
+        [analyze, "--user", "verify", unit],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path), "SYSTEMD_LOG_LEVEL": "warning"},
+    )
+
+    assert [line for line in told.stderr.splitlines() if "senses" in line] == []
+    assert told.returncode == 0
+
+
+def test_a_unit_keeps_what_systemd_would_replace() -> None:
+    unit = systemd_unit(ODD_COMMAND, VARIABLES)
+
+    assert 'ExecStart="/Users/a b/100%%/$$HOME/\\"x\\"/senses" "serve"' in unit
+    assert 'Environment="SENSES_HOME=/Users/a b/100%%"' in unit
+
+
+@pytest.mark.parametrize("system", ["linux", "darwin"])
+@pytest.mark.promise("service:install")
+def test_it_is_installed_once_renewed_and_removed(system: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", system)
+    manager, service = FakeManager(), this_service(VARIABLES, tmp_path)
+
+    assert service.status(manager)["installed"] is False
+    assert "Senses starts now" in service.install(manager)
+    assert manager.runs
+    assert "nothing changed" in service.install(manager)
+    service.file.write_text("older")
+    assert service.status(manager) == {
+        "file": str(service.file),
+        "installed": True,
+        "current": False,
+        "running": True,
+    }
+    service.install(manager)
+    assert service.file.read_bytes() == service.content
+    assert "Removed" in service.uninstall(manager)
+    assert not manager.runs
+    assert "is no service" in service.uninstall(manager)
+    assert list(service.file.parent.iterdir()) == []
+
+
+def test_on_a_mac_the_agent_is_of_the_person_who_is_logged_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    manager, service = FakeManager(), this_service({}, tmp_path)
+
+    service.install(manager)
+
+    assert service.file == tmp_path / "Library" / "LaunchAgents" / f"{LABEL}.plist"
+    assert manager.told == [
+        f"launchctl enable gui/{os.getuid()}/{LABEL}",
+        f"launchctl bootstrap gui/{os.getuid()} {service.file}",
+    ]
+
+
+def test_a_service_that_cannot_start_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    service = this_service({}, tmp_path)
+
+    with pytest.raises(ServiceFailed, match="`systemctl --user daemon-reload` failed: Failed to connect to bus"):
+        service.install(FakeManager(failing="daemon-reload"))
+
+    assert not service.file.exists()
+
+
+@pytest.mark.process
+def test_a_system_without_a_manager_is_told_of_the_other_way() -> None:
+    with pytest.raises(ServiceFailed, match="There is no no-such-manager on this system"):
+        run_program(["no-such-manager"])
+
+
+@pytest.mark.promise("service:install")
+async def test_the_commands_tell_a_person_and_a_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manager = FakeManager()
+    monkeypatch.setattr(service_module, "run_program", manager)
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+    absent = await in_terminal("service", "status")
+    installed = await in_terminal("service", "install")
+    status = await in_pipe("service", "status", "--json")
+    removed = await in_pipe("service", "uninstall", "--json")
+
+    assert "Senses is no service." in absent.text
+    assert "Senses starts now" in installed.text
+    assert json.loads(status.text)["running"] is True
+    assert "Removed" in json.loads(removed.text)["message"]
+
+
+def test_a_status_says_what_to_do() -> None:
+    status = {"file": "f", "installed": True, "current": False, "running": False}
+
+    assert status_text(status) == (
+        "The service does not run; `senses service logs` shows why (f). "
+        "The file is of another version or was edited; install it again to renew it."
+    )
