@@ -54,7 +54,7 @@ def run_program(command: Sequence[str]) -> ProgramAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class UserService:
+class LoginService:
     """The service of this user: its file, what the file holds, and the commands of the system's manager."""
 
     file: Path
@@ -137,7 +137,7 @@ def status_text(status: Mapping[str, object]) -> str:
     return f"The service {state} ({status['file']}).{outdated}"
 
 
-def this_service(environ: Mapping[str, str], home: Path) -> UserService:
+def this_service(environ: Mapping[str, str], home: Path) -> LoginService:
     """Return the service of this installation and instance, for this system."""
     command = [str(Path(sys.executable).parent / "senses"), "serve"]
     variables = {name: environ[name] for name in KEPT_VARIABLES if environ.get(name)}
@@ -145,7 +145,7 @@ def this_service(environ: Mapping[str, str], home: Path) -> UserService:
         file = home / "Library" / "LaunchAgents" / f"{LABEL}.plist"
         log = Path(InstancePaths(environ).logs_folder) / "service.log"
         domain = f"gui/{os.getuid()}"
-        return UserService(
+        return LoginService(
             file,
             launch_agent(command, variables, log),
             start=(
@@ -157,7 +157,7 @@ def this_service(environ: Mapping[str, str], home: Path) -> UserService:
         )
     folder = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
     systemctl = ("systemctl", "--user")
-    return UserService(
+    return LoginService(
         folder / "systemd" / "user" / UNIT,
         systemd_unit(command, variables).encode(),
         start=((*systemctl, "daemon-reload"), (*systemctl, "enable", "--now", UNIT)),

@@ -11,7 +11,7 @@ from mcp_server.cli.endings import handle_errors
 from mcp_server.cli.options import AsJson
 
 if TYPE_CHECKING:
-    from mcp_server.cli.service import UserService
+    from mcp_server.cli.service import LoginService
 
 service_app = typer.Typer(help="Start Senses at login, by launchd of macOS or systemd of Linux.", no_args_is_help=True)
 service_app.command("logs")(handle_errors(logs))
@@ -48,7 +48,7 @@ def service_status(as_json: AsJson = False) -> None:
     print_result([status], status_text(status), as_json=as_json)
 
 
-def _service() -> "UserService":
+def _service() -> "LoginService":
     from mcp_server.cli.service import this_service
 
     return this_service(os.environ, Path.home())

@@ -3,6 +3,7 @@
 import base64
 import itertools
 import json
+import re
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import httpx2
 import numpy as np
 import pytest
 
+from model_runtime.catalog.languages import language_name
 from tests.meaning.sounds import decode_samples, spoken_seconds
 from tests.real_models.references import read_reference
 from tests.real_models.results import Results
@@ -26,6 +28,12 @@ RATE = 24_000
 CLICK = 0.05
 """A jump from one sample to the next at a joint, of full scale."""
 QUICK_SENTENCES = 5
+FOREIGN = {
+    "es": "Buenos días. ¿Dónde está la estación de tren?",
+    "fr": "Bonjour. Où se trouve la gare, s'il vous plaît ?",
+    "it": "Buongiorno. Dove si trova la stazione dei treni?",
+}
+FOREIGN_WRONG_SHARE = 0.25
 LIKENESS = 0.95
 LENGTH_SHARE = 0.02
 """At other speeds than 1 a rounded duration or two differ: the reference computes with 8-bit weights and activations."""
@@ -84,6 +92,30 @@ def test_what_is_said_is_heard(http: httpx2.Client, takes: list[tuple[str, Sente
     assert wrong <= WRONG_SHARE, [
         (voice, sentence.spoken, text) for voice, sentence, text in heard if words_of(sentence.spoken) != words_of(text)
     ]
+
+
+@pytest.mark.complete
+@pytest.mark.promise("speech:language-by-words")
+@pytest.mark.parametrize("language", FOREIGN)
+def test_a_language_is_told_by_its_words_and_spoken_in_its_own_voice(http: httpx2.Client, language: str) -> None:
+    body = {"model": MODEL, "input": FOREIGN[language], "response_format": "wav"}
+
+    answer = http.post("/v1/audio/speech", json=body)
+
+    form = {"model": HEARING, "response_format": "verbose_json"}
+    files = {"file": ("said.wav", answer.content)}
+    heard = http.post("/v1/audio/transcriptions", files=files, data=form).json()
+    said = words_of(FOREIGN[language], language)
+    assert heard["language"] == language_name(language).lower()
+    assert error_rate([(said, words_of(heard["text"], language))]) <= FOREIGN_WRONG_SHARE, heard
+
+
+@pytest.mark.promise("speech:never-garbage")
+def test_korean_is_refused_with_the_command_for_a_model_that_speaks_it(http: httpx2.Client) -> None:
+    answer = http.post("/v1/audio/speech", json={"model": "tts-fast", "input": "안녕하세요, 오늘 날씨가 좋네요."})
+
+    assert answer.status_code >= 400
+    assert re.search(r"Korean.*\d [MG]B.*senses pull \S+", answer.json()["error"]["message"]), answer.text
 
 
 @pytest.mark.promise("real:speed")

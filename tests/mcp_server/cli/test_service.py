@@ -13,7 +13,7 @@ import pytest
 
 from mcp_server.cli import service as service_module
 from mcp_server.cli.service import ProgramAnswer, ServiceFailed, run_program, status_text, this_service
-from mcp_server.cli.service_files import LABEL, launch_agent, systemd_unit
+from mcp_server.cli.service_files import launch_agent, systemd_unit
 from tests.mcp_server.cli.terminal import in_pipe, in_terminal
 
 ODD_COMMAND = ['/Users/a b/100%/$HOME/"x"/senses', "serve"]
@@ -103,19 +103,6 @@ def test_it_is_installed_once_renewed_and_removed(system: str, tmp_path: Path, m
     assert not manager.runs
     assert "is no service" in service.uninstall(manager)
     assert list(service.file.parent.iterdir()) == []
-
-
-def test_on_a_mac_the_agent_is_of_the_person_who_is_logged_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "platform", "darwin")
-    manager, service = FakeManager(), this_service({}, tmp_path)
-
-    service.install(manager)
-
-    assert service.file == tmp_path / "Library" / "LaunchAgents" / f"{LABEL}.plist"
-    assert manager.told == [
-        f"launchctl enable gui/{os.getuid()}/{LABEL}",
-        f"launchctl bootstrap gui/{os.getuid()} {service.file}",
-    ]
 
 
 def test_a_service_that_cannot_start_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
