@@ -467,6 +467,7 @@ MCP = {
     "cli:config": "`senses config` tells each value and its source; `set` keeps every comment or refuses.",
     "docs:endpoints": "docs/endpoints.md has every endpoint of the HTTP server and no other.",
     "docs:messages": "Every message that docs/troubleshooting.md quotes is one that the product writes.",
+    "docs:blocks": "Commands, settings and addresses in the blocks of README and docs/ are those that Senses reads.",
     "cli:commands": "docs/commands.md has every command of the program and no other.",
     "cli:starts": "A command that needs the daemon starts it.",
     "cli:pull": "A repository is pulled by name.",
