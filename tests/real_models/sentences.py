@@ -60,6 +60,14 @@ SENTENCES = (
     Sentence("Version 2 adds 1,000 new words."),
     Sentence("Chapter 21 begins on page 340."),
 )
+QUICK_SENTENCES = tuple(
+    sentence
+    for sentence in SENTENCES
+    if sentence.text.startswith(
+        ("We have 25", "Could you tell", "Nobody expected", "Press the button", "Close the window")
+    )
+)
+"""The shortest: five, of which one has a number."""
 LONG_TEXT = (
     "The tests are green. I have merged the branch into the main line. Two files have changed since yesterday. "
     "The first one reads the settings. The second one writes them back to the disk. Nothing else was touched. "

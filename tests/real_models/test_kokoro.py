@@ -5,6 +5,7 @@ import itertools
 import json
 import re
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ import numpy as np
 import pytest
 
 from model_runtime.catalog.languages import language_name
-from tests.meaning.sounds import decode_samples, spoken_seconds
+from tests.meaning.sounds import SAMPLE_RATE, decode_samples, spoken_seconds
 from tests.real_models.references import read_reference
 from tests.real_models.results import Results
-from tests.real_models.sentences import LONG_TEXT, QUICK_VOICES, SENTENCES, Sentence
+from tests.real_models.sentences import LONG_TEXT, QUICK_SENTENCES, QUICK_VOICES, SENTENCES, Sentence
+from tests.real_models.test_whisper import wav
 from tests.real_models.words import error_rate, words_of
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(7200)]
@@ -27,7 +29,6 @@ FIRST_SHARE = 0.15
 RATE = 24_000
 CLICK = 0.05
 """A jump from one sample to the next at a joint, of full scale."""
-QUICK_SENTENCES = 5
 FOREIGN = {
     "es": "Buenos días. ¿Dónde está la estación de tren?",
     "fr": "Bonjour. Où se trouve la gare, s'il vous plaît ?",
@@ -48,12 +49,14 @@ def english_voices(http: httpx2.Client) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def takes(english_voices: Sequence[str], is_complete: bool) -> list[tuple[str, Sentence]]:
+def takes(english_voices: Sequence[str], is_complete: bool) -> dict[str, list[Sentence]]:
     """Who says what: two voices the same five sentences, or every voice some of forty."""
     if not is_complete:
-        return [(voice, sentence) for voice in QUICK_VOICES for sentence in SENTENCES[:QUICK_SENTENCES]]
-    number = max(len(english_voices), len(SENTENCES))
-    return [(english_voices[index % len(english_voices)], SENTENCES[index % len(SENTENCES)]) for index in range(number)]
+        return {voice: list(QUICK_SENTENCES) for voice in QUICK_VOICES}
+    found = defaultdict[str, list[Sentence]](list)
+    for index in range(max(len(english_voices), len(SENTENCES))):
+        found[english_voices[index % len(english_voices)]].append(SENTENCES[index % len(SENTENCES)])
+    return found
 
 
 def speak(http: httpx2.Client, text: str, voice: str, **fields: Any) -> bytes:
@@ -73,25 +76,30 @@ def hear(http: httpx2.Client, file: bytes) -> str:
 
 
 @pytest.mark.promise("real:spoken-clearly")
-def test_what_is_said_is_heard(http: httpx2.Client, takes: list[tuple[str, Sentence]], results: Results) -> None:
+def test_what_is_said_is_heard(http: httpx2.Client, takes: dict[str, list[Sentence]], results: Results) -> None:
     speak(http, "Hello.", QUICK_VOICES[0])  # loads the model
-    heard, spent, lasted = list[tuple[str, Sentence, str]](), 0.0, 0.0
-    for voice, sentence in takes:
+    heard, spent, lasted = list[tuple[str, str, str]](), 0.0, 0.0
+    for voice, sentences in takes.items():
         started = time.monotonic()
-        file = speak(http, sentence.text, voice)
+        spoken = [decode_samples(speak(http, sentence.text, voice)) for sentence in sentences]
         spent += time.monotonic() - started
-        lasted += len(decode_samples(file)) / 16_000
-        heard.append((voice, sentence, hear(http, file)))
+        lasted += sum(map(len, spoken)) / SAMPLE_RATE
+        heard.append((voice, " ".join(sentence.spoken for sentence in sentences), hear(http, one_recording(spoken))))
 
-    wrong = error_rate((words_of(sentence.spoken), words_of(text)) for _, sentence, text in heard)
-    run = f"{len({voice for voice, _ in takes})} voices, {len(takes)} sentences"
+    wrong = error_rate((words_of(said), words_of(text)) for _, said, text in heard)
+    run = f"{len(takes)} voices, {sum(map(len, takes.values()))} sentences"
     results.add(MODEL, f"{run}: word errors", f"heard by {HEARING}", f"{wrong:.1%}", f"≤ {WRONG_SHARE:.0%}")
     results.add(
         MODEL, f"{run}: seconds of work for a second of sound", "", f"{spent / lasted:.1f}", "≤ 2.0 on quiet cores"
     )
-    assert wrong <= WRONG_SHARE, [
-        (voice, sentence.spoken, text) for voice, sentence, text in heard if words_of(sentence.spoken) != words_of(text)
-    ]
+    assert wrong <= WRONG_SHARE, [take for take in heard if words_of(take[1]) != words_of(take[2])]
+
+
+def one_recording(spoken: Sequence[np.ndarray]) -> bytes:
+    """Return what one voice says, with a pause after each sentence, as a WAV file."""
+    pause = np.zeros(SAMPLE_RATE // 2, np.float32)
+    samples = np.concatenate([part for sentence in spoken for part in (sentence, pause)])
+    return wav((samples * 32767).astype(np.int16))
 
 
 @pytest.mark.complete
@@ -122,7 +130,7 @@ def test_korean_is_refused_with_the_command_for_a_model_that_speaks_it(http: htt
 @pytest.mark.parametrize("speed", [pytest.param(0.75, marks=pytest.mark.complete), 1.5])
 def test_speech_is_as_much_faster_as_asked(http: httpx2.Client, speed: float) -> None:
     usual, other = (
-        spoken_seconds(decode_samples(speak(http, SENTENCES[0].text, QUICK_VOICES[0], speed=each)))
+        spoken_seconds(decode_samples(speak(http, QUICK_SENTENCES[0].text, QUICK_VOICES[0], speed=each)))
         for each in (1.0, speed)
     )
 
