@@ -5,10 +5,12 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from benchmarks.lab import BenchmarkContext
@@ -75,12 +77,13 @@ def timed_events(connection: ClientConnection) -> Iterator[tuple[str, float]]:
 
 
 def send_paced(connection: ClientConnection, started: float) -> None:
-    """Send each piece when it would have been recorded."""
+    """Send each piece when it would have been recorded, until the transcript is there and the connection closed."""
     piece_bytes = int(PIECE_SECONDS * RATE) * 2
-    for index in range(len(spoken()) // piece_bytes):
-        time.sleep(max(0.0, started + (index + 1) * PIECE_SECONDS - time.perf_counter()))
-        piece = base64.b64encode(spoken()[index * piece_bytes : (index + 1) * piece_bytes]).decode()
-        connection.send(json.dumps({"type": "input_audio_buffer.append", "audio": piece}))
+    with suppress(ConnectionClosed):
+        for index in range(len(spoken()) // piece_bytes):
+            time.sleep(max(0.0, started + (index + 1) * PIECE_SECONDS - time.perf_counter()))
+            piece = base64.b64encode(spoken()[index * piece_bytes : (index + 1) * piece_bytes]).decode()
+            connection.send(json.dumps({"type": "input_audio_buffer.append", "audio": piece}))
 
 
 @cache

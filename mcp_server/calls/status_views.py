@@ -30,7 +30,11 @@ def voices(status: Status) -> dict[str, dict[str, list[str]]]:
 def jobs(status: Status, tool_jobs: Iterable[ToolJob]) -> dict[str, Any]:
     """Return the requests that wait or run, and the tool calls that `get_job` knows."""
     requests = [
-        {name: value for name, value in asdict(job).items() if name != "age_seconds" and (value or name != "reason")}
+        {
+            name: value
+            for name, value in asdict(job).items()
+            if name not in ("age_seconds", "preview_step") and (value or name != "reason")
+        }
         for job in status.jobs
     ]
     calls = [

@@ -86,7 +86,7 @@ def looked(model: str, picture: Path, *, stream: bool) -> Post:
 
 def chatted(model: str, content: object, *, stream: bool) -> Post:
     messages = [{"role": "user", "content": content}]
-    body = {"model": model, "messages": messages, "max_tokens": 3500, "stream": stream}
+    body = {"model": model, "messages": messages, "max_tokens": 3500, "temperature": 0, "stream": stream}
     return Post("/v1/chat/completions", body)
 
 

@@ -9,6 +9,7 @@ import json
 import wave
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -26,6 +27,13 @@ class HttpInput:
     target: str
     headers: Headers = ()
     body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class EventsInput:
+    """The events that a client sends to `/v1/realtime`, one message each."""
+
+    events: tuple[bytes, ...]
 
 
 def _png() -> bytes:
@@ -92,6 +100,36 @@ JSON_ROUTES: Mapping[str, dict[str, Any]] = {
     "/v1/voice-memo": {"input_audio": {"data": base64.b64encode(WAV).decode()}, "briefing": True, "voice": "alma"},
 }
 FORM_ROUTES = ("/v1/audio/transcriptions", "/v1/audio/translations", "/v1/images/edits", "/v1/voice-memo")
+COMMANDS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("POST", "/api/login", {"key": "a key"}),
+    ("POST", "/api/logout", {}),
+    ("GET", "/api/session", {}),
+    ("GET", "/api/jobs/1/preview", {}),
+    ("POST", "/api/models/tts-starter/keep", {"seconds": 60}),
+    ("POST", "/api/models/tts-starter/unpin", {}),
+    ("GET", "/api/models/tts-starter/download", {}),
+    ("POST", "/api/models/tts-starter/download/cancel", {}),
+    ("DELETE", "/api/models/tts-starter", {}),
+    ("DELETE", "/api/artifacts/x", {}),
+    ("POST", "/api/folders/x/session", {}),
+    ("POST", "/api/folders/x/revoke", {}),
+    ("GET", "/api/settings", {}),
+    ("PUT", "/api/settings/memory.idle_seconds", {"value": 60}),
+    ("DELETE", "/api/settings/memory.idle_seconds", {}),
+)
+"""What the status page sends: method, path, and an example of the body."""
+REALTIME_EVENTS: tuple[dict[str, Any], ...] = (
+    {
+        "type": "session.update",
+        "session": {
+            "type": "transcription",
+            "audio": {"input": {"transcription": {"model": "stt-starter"}, "turn_detection": {"type": "server_vad"}}},
+        },
+    },
+    {"type": "input_audio_buffer.append", "audio": base64.b64encode(b"\0\1" * 2_400).decode()},
+    {"type": "input_audio_buffer.commit"},
+    {"type": "input_audio_buffer.clear", "event_id": "e1"},
+)
 GET_ROUTES = (
     "/",
     "/health",
@@ -152,12 +190,14 @@ class Inputs:
         self.data_urls = self._data_urls()
         self.values = self._values()
 
-    def by_share(self) -> Mapping[st.SearchStrategy[HttpInput] | st.SearchStrategy[bytes], int]:
+    def by_share(self) -> Mapping[st.SearchStrategy[Any], int]:
         """Return each kind of input with its share in percent."""
         return {
-            self.json_requests(): 35,
-            self.form_requests(): 25,
+            self.json_requests(): 30,
+            self.form_requests(): 22,
             self.plain_requests(): 15,
+            self.commands(): 5,
+            self.realtime_events(): 3,
             self.mcp_requests(): 5,
             self.lines(): 20,
         }
@@ -244,6 +284,7 @@ class Inputs:
         bodies = st.builds(
             form_body,
             st.lists(field, max_size=6),
+            st.sampled_from(["file", "file", "image", "image[]", "mask"]),
             self.odd_texts,
             mutated(MEDIA) | MEDIA | st.binary(max_size=60),
         )
@@ -286,6 +327,23 @@ class Inputs:
             ["GET", "GET", "GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", "get", "X"]
         )
         return st.builds(HttpInput, methods, targets, self.headers(st.just(b"text/plain")), st.binary(max_size=20))
+
+    def commands(self) -> st.SearchStrategy[HttpInput]:
+        """Return what the status page sends, with odd bodies and names."""
+        headers = self.headers(st.just(b"application/json"))
+        odd = self.odd_texts.map(lambda text: quote(text, safe=""))
+        return st.one_of(
+            [
+                st.builds(HttpInput, st.just(method), targets, headers, self.mutated_json(example))
+                for method, path, example in COMMANDS
+                for targets in (st.just(path), odd.map(partial(replace_name, path)))
+            ]
+        )
+
+    def realtime_events(self) -> st.SearchStrategy[EventsInput]:
+        """Return some events of a session, in any order."""
+        events = st.one_of([self.mutated_json(event) for event in REALTIME_EVENTS])
+        return st.lists(events, min_size=1, max_size=5).map(lambda some: EventsInput(tuple(some)))
 
     def mcp_requests(self) -> st.SearchStrategy[HttpInput]:
         """Return messages of MCP over HTTP."""
@@ -346,6 +404,12 @@ MESSAGES: tuple[dict[str, Any], ...] = (
 )
 
 
+def replace_name(path: str, name: str) -> str:
+    """Return the path of a command with another name in its third place, if it has one."""
+    parts = path.split("/")
+    return "/".join([*parts[:3], name, *parts[4:]]) if len(parts) > 3 else f"{path}/{name}"
+
+
 def nested(depth: int, value: Any) -> Any:
     """Return a value inside lists inside lists."""
     for _ in range(depth):
@@ -382,10 +446,10 @@ def mutated(texts: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
     return st.builds(mutate, texts, st.integers(0, 2000), lengths, st.binary(max_size=8), st.integers(0, 3))
 
 
-def form_body(fields: list[tuple[str, str]], filename: str, file: bytes) -> bytes:
+def form_body(fields: list[tuple[str, str]], file_field: str, filename: str, file: bytes) -> bytes:
     """Return the body of a form with the boundary XX."""
     parts = [f'name="{name}"\r\n\r\n{value}'.encode() for name, value in fields]
-    parts.append(f'name="file"; filename="{filename}"\r\nContent-Type: audio/wav\r\n\r\n'.encode() + file)
+    parts.append(f'name="{file_field}"; filename="{filename}"\r\nContent-Type: audio/wav\r\n\r\n'.encode() + file)
     return b"".join(b"--XX\r\nContent-Disposition: form-data; " + part + b"\r\n" for part in parts) + b"--XX--\r\n"
 
 

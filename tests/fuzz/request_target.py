@@ -29,11 +29,13 @@ from model_runtime.settings import InstanceFolders, Settings
 from openai_compat.app import create_app
 from tests.fakes import FakeService
 from tests.fuzz.mcp_answers import ExpectedAnswer, expected_answer
-from tests.fuzz.request_inputs import PNG, WAV, HttpInput
+from tests.fuzz.request_inputs import PNG, WAV, EventsInput, HttpInput
 
 SECRET = b"hunter2-5ecret-c0ntent"
 ANSWER_SECONDS = 60.0
 """Far more than any answer takes, also on a busy machine."""
+INTERNAL_ERROR = 1011
+"""Code by which a WebSocket is closed that failed (RFC 6455, section 7.4.1)."""
 STREAM_SECONDS = 0.05
 """How long an endless stream is read before its client leaves."""
 
@@ -108,6 +110,47 @@ class RequestTarget:
             "client": ("127.0.0.1", 50_000),
         }
         await self._app(scope, receive, send)
+
+    async def send_events(self, session: EventsInput) -> None:
+        """Send events to `/v1/realtime`, and check that the session ends without an internal error."""
+        sent: list[Message] = []
+        incoming: list[Message] = [
+            {"type": "websocket.connect"},
+            *({"type": "websocket.receive", "text": event.decode(errors="replace")} for event in session.events),
+        ]
+
+        async def receive() -> Message:
+            if incoming:
+                return incoming.pop(0)
+            await anyio.sleep(STREAM_SECONDS)
+            return {"type": "websocket.disconnect", "code": 1000}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        scope = {
+            "type": "websocket",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "scheme": "ws",
+            "path": "/v1/realtime",
+            "raw_path": b"/v1/realtime",
+            "query_string": b"intent=transcription",
+            "root_path": "",
+            "headers": [(b"host", b"localhost")],
+            "subprotocols": [],
+            "server": ("127.0.0.1", 7367),
+            "client": ("127.0.0.1", 50_000),
+        }
+        try:
+            with anyio.fail_after(ANSWER_SECONDS):
+                await self._app(scope, receive, send)
+        except TimeoutError:
+            raise Found("the session does not end") from None
+        for message in sent:
+            _check_secret((message.get("text") or "").encode())
+        if not sent or sent[0]["type"] != "websocket.accept" or sent[-1].get("code") == INTERNAL_ERROR:
+            raise Found(f"the session was refused or failed: {sent[-1:]}")
 
     async def send_line(self, line: bytes) -> None:
         """Send a line of MCP and a ping, and check that both are answered as they must be."""

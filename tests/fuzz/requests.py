@@ -22,10 +22,11 @@ from anyio.from_thread import start_blocking_portal
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
 
-from tests.fuzz.request_inputs import HttpInput, Inputs
+from tests.fuzz.request_inputs import EventsInput, HttpInput, Inputs
 from tests.fuzz.request_target import Found, RequestTarget, open_target
 
 DEFAULT_NUMBER = 100_000
+FuzzInput = HttpInput | EventsInput | bytes
 Shares = Mapping[st.SearchStrategy[Any], int]
 """Strategy → its percentage of all inputs."""
 
@@ -80,8 +81,11 @@ def send_inputs(number: int, seed: int, make_inputs: Callable[[str], Shares] = r
     return statuses
 
 
-async def _send(target: RequestTarget, statuses: Counter[str], value: HttpInput | bytes) -> None:
-    if isinstance(value, bytes):
+async def _send(target: RequestTarget, statuses: Counter[str], value: FuzzInput) -> None:
+    if isinstance(value, EventsInput):
+        await target.send_events(value)
+        statuses["realtime"] += 1
+    elif isinstance(value, bytes):
         await target.send_line(value)
         statuses["MCP"] += 1
     else:
@@ -89,8 +93,8 @@ async def _send(target: RequestTarget, statuses: Counter[str], value: HttpInput 
 
 
 def run(
-    strategy: st.SearchStrategy[HttpInput] | st.SearchStrategy[bytes],
-    send: Callable[[HttpInput | bytes], None],
+    strategy: st.SearchStrategy[FuzzInput],
+    send: Callable[[FuzzInput], None],
     number: int,
     seed: int,
 ) -> None:
@@ -105,7 +109,7 @@ def run(
         suppress_health_check=list(HealthCheck),
     )
     @given(value=strategy)
-    def send_each(value: HttpInput | bytes) -> None:
+    def send_each(value: FuzzInput) -> None:
         send(value)
 
     send_each()

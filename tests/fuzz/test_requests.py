@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.fuzz.mcp_answers import ExpectedAnswer
-from tests.fuzz.request_inputs import HttpInput
+from tests.fuzz.request_inputs import EventsInput, HttpInput
 from tests.fuzz.request_target import SECRET, Found, RequestTarget, open_target
 from tests.fuzz.requests import send_inputs
 
@@ -34,6 +34,15 @@ def test_no_request_is_answered_with_500_or_a_files_content_or_not_at_all(
 async def test_a_server_error_is_found(status: int) -> None:
     with pytest.raises(Found, match=str(status)):
         await RequestTarget(answering(status, b"oops"), "", Path()).send(HttpInput("GET", "/"))
+
+
+async def test_a_session_that_fails_is_found() -> None:
+    async def fail(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": 1011})
+
+    with pytest.raises(Found, match="refused or failed"):
+        await RequestTarget(fail, "", Path()).send_events(EventsInput((b"{}",)))
 
 
 async def test_the_content_of_a_file_is_found() -> None:

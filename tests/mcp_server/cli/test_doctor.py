@@ -92,7 +92,7 @@ async def test_a_daemon_that_cannot_be_reached_is_a_failed_check(
 
 
 @pytest.mark.usefixtures("home")
-def test_the_reason_of_a_failure_is_told_without_the_groups_around_it(
+async def test_the_reason_of_a_failure_is_told_without_the_groups_around_it(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @asynccontextmanager
@@ -103,5 +103,5 @@ def test_the_reason_of_a_failure_is_told_without_the_groups_around_it(
     monkeypatch.setattr(doctor, "connect_through_shim", fail)
     said: list[str] = []
 
-    assert not doctor.run_checks(settings, said.append)
+    assert not await anyio.to_thread.run_sync(doctor.run_checks, settings, said.append)
     assert "Senses does not answer: The disk is full. Its log is in" in said[-1]
