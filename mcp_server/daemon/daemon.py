@@ -167,16 +167,18 @@ class Daemon:
             )
             task_group.start_soon(http_server.run_until_stopped)
             await http_server.ready.wait()
-            info = self._write_info(http_origin, problems)  # before a client that has connected reads it
-            if await self._listen(socket_server, problems):
-                stack.push_async_callback(socket_server.stop_listening)
-                task_group.start_soon(socket_server.serve)
             tasks = background_tasks(live_settings, problems, partial(is_working, server))
             for name, task in tasks.items():
                 task_group.start_soon(keep_running, name, task, problems)
             await anyio.to_thread.run_sync(make_inbox, self.settings.folders.inbox)
             await check_storage(self.settings.folders.artifacts, problems)
             freeze_gc_heap()
+            # the address before a client that has connected reads it, and both last: who starts a daemon gives up if it
+            # ends before it is ready, and who finds its address takes it for ready
+            info = self._write_info(http_origin, problems)
+            if await self._listen(socket_server, problems):
+                stack.push_async_callback(socket_server.stop_listening)
+                task_group.start_soon(socket_server.serve)
             logger.info("Senses %s serves at %s and %s", VERSION, http_origin, self.paths.socket_path)
             self.on_ready(info)
             notify("READY=1", os.environ)
