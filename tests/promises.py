@@ -458,6 +458,7 @@ MCP = {
     "cli:completion": "bash, zsh and fish complete the commands.",
     "cli:json": "Every command with a result, and every one that acts, prints JSON for programs.",
     "service:files": "The files for launchd and systemd are valid, restart what fails, and leave what was stopped.",
+    "service:waits": "A service begins once no other Senses of its instance runs, and does not end before.",
     "service:install": "`senses service` installs, renews, shows and removes the service, and changes nothing twice.",
     "cli:history": "`senses history` shows the last hour or day by model and by client, and the last events.",
     "cli:control": "The terminal lists, loads, unloads and pins models, and lists and cancels requests.",

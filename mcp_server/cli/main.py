@@ -78,11 +78,20 @@ def serve(
         str | None,
         typer.Option(help="Address to listen on. One that other machines can reach needs api_key in config.toml."),
     ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Begin when no other Senses of this instance runs, as a service does.")
+    ] = False,
 ) -> None:
     """Run the server in this terminal: MCP, OpenAI's API and the status page. Ctrl-C stops it."""
-    from mcp_server.cli.serve import run_server
+    from dataclasses import replace
 
-    run_server(read_settings(), typer.echo, port=port, host=host)
+    from mcp_server.cli.serve import run_server, run_service
+
+    settings = read_settings()
+    settings = replace(
+        settings, port=settings.port if port is None else port, host=settings.host if host is None else host
+    )
+    (run_service if wait else run_server)(settings, typer.echo)
 
 
 @app.command()

@@ -34,7 +34,11 @@ def launch_agent(command: Sequence[str], environ: Mapping[str, str], log: Path) 
 
 
 def systemd_unit(command: Sequence[str], environ: Mapping[str, str]) -> str:
-    """Return the unit of the user's systemd."""
+    """Return the unit of the user's systemd.
+
+    It may take long to start, because it waits for another Senses to end. A stop reaches the daemon alone, so that its
+    workers finish what they do.
+    """
     variables = "".join(f"Environment={quoted(f'{name}={value}')}\n" for name, value in environ.items())
     return f"""[Unit]
 Description=Senses: local models that see, draw, hear and speak
@@ -42,6 +46,8 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=notify
+TimeoutStartSec=infinity
+KillMode=mixed
 ExecStart={" ".join(quoted(word.replace("$", "$$")) for word in command)}
 {variables}Restart=on-failure
 RestartSec={RESTART_SECONDS}

@@ -251,7 +251,7 @@ class Daemon:
             await http_server.stopped.wait()
         if timeout.cancelled_caught:
             logger.warning("Shutdown did not finish within %.1f s; exiting", SHUTDOWN_TIMEOUT_SECONDS)
-            os._exit(1)
+            os._exit(0)  # it was told to end; a service manager would start again what ends otherwise
 
 
 def _count_connections(socket_server: SocketServer, http_server: HttpServer) -> int:

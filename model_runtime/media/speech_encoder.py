@@ -44,7 +44,7 @@ class _Codec:
 
 
 _MP3_OPTIONS: Mapping[str, str] = {"compression_level": "7", "b": "64000"}
-"""Level 7 takes half the time of the default, 5, and is as near to the samples. The default of 32 kbit/s is not."""
+"""Level 7 takes half the time of the default, 5, and comes as near to the samples; 32 kbit/s, the default, does not."""
 _CODECS: Mapping[str, _Codec] = {
     "mp3": _Codec("mp3", "libmp3lame", {"write_xing": "0", "id3v2_version": "0"}, _MP3_OPTIONS),
     # pages of 20 ms (in microseconds), so that the first page is sent at once; the default is one second

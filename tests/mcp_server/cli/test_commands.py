@@ -1,5 +1,6 @@
 """What each command and option of `senses` asks for, in this process."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,12 @@ from typer.testing import CliRunner, Result
 
 from mcp_server.cli import demo, doctor, install, pull, report, serve
 from mcp_server.cli.main import app
+from mcp_server.daemon import daemon
+from mcp_server.daemon.lock import AlreadyRunning
 from mcp_server.launcher.paths import VERSION
 from model_runtime.errors import InvalidInput
 from model_runtime.hub.version import Version
+from model_runtime.settings import Settings
 
 
 class Recorder:
@@ -41,17 +45,43 @@ def senses(*arguments: str) -> Result:
 
 @pytest.mark.parametrize(
     ("options", "port", "host"),
-    [((), None, None), (("--port", "0", "--host", "::1"), 0, "::1"), (("--port", "65535"), 65535, None)],
+    [((), 7367, "127.0.0.1"), (("--port", "0", "--host", "::1"), 0, "::1"), (("--port", "65535"), 65535, "127.0.0.1")],
 )
 def test_serve_takes_a_port_and_a_host(
-    options: tuple[str, ...], port: int | None, host: str | None, monkeypatch: pytest.MonkeyPatch
+    options: tuple[str, ...], port: int, host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = Recorder()
-    monkeypatch.setattr(serve, "run_server", run)
+    for function, flags in (("run_server", ()), ("run_service", ("--wait",))):
+        run = Recorder()
+        monkeypatch.setattr(serve, function, run)
 
-    assert senses("serve", *options).exit_code == 0
-    assert run.options == {"port": port, "host": host}
+        assert senses("serve", *options, *flags).exit_code == 0
+        assert (run.arguments[0].port, run.arguments[0].host) == (port, host)
     assert {senses("serve", "--port", port).exit_code for port in ("-1", "65536")} == {2}
+
+
+@pytest.mark.promise("service:waits")
+def test_a_service_begins_once_no_other_daemon_runs(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = iter([AlreadyRunning("it runs"), AlreadyRunning("it runs"), None])
+    waits: list[float] = []
+
+    def run(*_arguments: object, **_options: object) -> None:
+        if error := next(tries):
+            raise error
+
+    monkeypatch.setattr(daemon, "run", run)
+
+    serve.run_service(settings, print, waits.append)
+
+    assert waits == [serve.WAIT_SECONDS] * 2
+    assert next(tries, "none is left") == "none is left"
+
+
+def test_the_file_of_errors_under_launchd_is_emptied_before_it_grows_on(tmp_path: Path) -> None:
+    for size, left in ((10, 10), (serve.STDERR_BYTES + 1, 0)):
+        with (tmp_path / "service.log").open("wb") as log:
+            log.truncate(size)
+            serve.empty_large_stderr(log.fileno())
+            assert os.fstat(log.fileno()).st_size == left
 
 
 @pytest.mark.parametrize(("options", "function"), [((), "pull_model"), (("--json",), "pull_as_json")])

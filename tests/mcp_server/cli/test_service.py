@@ -4,6 +4,7 @@ import json
 import os
 import plistlib
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -21,22 +22,38 @@ VARIABLES = {"SENSES_HOME": "/Users/a b/100%"}
 
 
 class FakeManager:
-    """launchctl or systemctl: notes what it is told, and runs what was started until it is stopped."""
+    """launchctl or systemctl, and mkdir: notes what it is told, and answers as these do.
 
-    def __init__(self, failing: str = "") -> None:
+    A job of launchd that ended is still known. After `bootout` the first `refusals` of `bootstrap` fail.
+    """
+
+    def __init__(self, failing: str = "", refusals: int = 0) -> None:
         self.told: list[str] = []
-        self.runs = False
-        self.failing = failing
+        self.is_known = self.runs = False
+        self.failing, self.refusals = failing, refusals
 
     def __call__(self, command: Sequence[str]) -> ProgramAnswer:
         text = " ".join(command)
-        if "is-active" in text or " print " in text:
-            return ProgramAnswer(0 if self.runs else 3, "")
+        if " print " in text:
+            state = "state = running" if self.runs else "state = not running"
+            return ProgramAnswer(0, state) if self.is_known else ProgramAnswer(113, "Could not find service")
+        if " show " in text:
+            return ProgramAnswer(0, f"ActiveState={'active' if self.runs else 'inactive'}")
         self.told.append(text)
         if self.failing and self.failing in text:
             return ProgramAnswer(1, "Failed to connect to bus")
-        self.runs = "disable" not in text and "bootout" not in text
+        if " bootstrap " in text and len(self.told) > 1 and self.refusals:
+            self.refusals -= 1
+            return ProgramAnswer(5, "Bootstrap failed: 5: Input/output error")
+        if " bootstrap " in text or " start " in text:
+            self.is_known = self.runs = True
+        if " bootout " in text or " disable " in text:
+            self.is_known = self.runs = False
         return ProgramAnswer(0, "")
+
+    def end(self) -> None:
+        """End the daemon as `senses stop` does."""
+        self.runs = False
 
 
 @pytest.mark.promise("service:files")
@@ -90,29 +107,54 @@ def test_it_is_installed_once_renewed_and_removed(system: str, tmp_path: Path, m
     assert "Senses starts now" in service.install(manager)
     assert manager.runs
     assert "nothing changed" in service.install(manager)
-    service.file.write_text("older")
-    assert service.status(manager) == {
-        "file": str(service.file),
-        "installed": True,
-        "current": False,
-        "running": True,
-    }
-    service.install(manager)
-    assert service.file.read_bytes() == service.content
+    manager.end()
+    assert service.status(manager)["running"] is False
+    assert "Senses starts now" in service.install(manager)
+    assert manager.runs
     assert "Removed" in service.uninstall(manager)
     assert not manager.runs
     assert "is no service" in service.uninstall(manager)
     assert list(service.file.parent.iterdir()) == []
 
 
-def test_a_service_that_cannot_start_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "platform", "linux")
-    service = this_service({}, tmp_path)
+@pytest.mark.promise("service:install")
+def test_what_a_person_edited_is_kept_beside_the_new_file(tmp_path: Path) -> None:
+    manager, service = FakeManager(), this_service(VARIABLES, tmp_path)
+    kept = service.file.with_name(f"{service.file.name}.old")
+    service.install(manager)
+    service.file.write_text("edited")
 
-    with pytest.raises(ServiceFailed, match="`systemctl --user daemon-reload` failed: Failed to connect to bus"):
-        service.install(FakeManager(failing="daemon-reload"))
+    assert (service.status(manager)["current"], service.status(manager)["running"]) == (False, True)
+    assert service.install(manager).endswith(f"The old file is {kept}.")
+    assert service.file.read_bytes() == service.content
+    assert kept.read_text() == "edited"
 
-    assert not service.file.exists()
+    service.file.write_text("edited again")
+    service.uninstall(manager)
+    assert kept.read_text() == "edited again"
+
+
+def test_a_service_that_cannot_start_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    service, manager = this_service({}, tmp_path), FakeManager(failing="daemon-reload")
+    waits: list[float] = []
+
+    for before in (None, b"edited"):
+        if before is not None:
+            service.file.write_bytes(before)
+        with pytest.raises(ServiceFailed, match="`systemctl --user daemon-reload` failed: Failed to connect to bus"):
+            service.install(manager, waits.append)
+        assert (service.file.read_bytes() if service.file.exists() else None) == before
+
+
+def test_the_file_may_hold_a_key_and_is_private(tmp_path: Path) -> None:
+    service = this_service({"SENSES_API_KEY": "secret", "PATH": "/bin", "HF_HUB_CACHE": "/models"}, tmp_path)
+
+    service.install(FakeManager())
+
+    assert stat.S_IMODE(service.file.stat().st_mode) == 0o600
+    assert b"secret" in service.content
+    assert b"/models" in service.content
+    assert b"/bin:" not in service.content
 
 
 @pytest.mark.process
@@ -140,9 +182,9 @@ async def test_the_commands_tell_a_person_and_a_program(tmp_path: Path, monkeypa
 
 
 def test_a_status_says_what_to_do() -> None:
-    status = {"file": "f", "installed": True, "current": False, "running": False}
+    status = {"file": "f", "installed": True, "current": False, "running": False, "log": "the log"}
 
     assert status_text(status) == (
-        "The service does not run; `senses service logs` shows why (f). "
+        "The service does not run; the log shows why (f). "
         "The file is of another version or was edited; install it again to renew it."
     )
