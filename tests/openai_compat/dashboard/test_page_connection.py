@@ -24,15 +24,21 @@ async def health(page: Page) -> Page:
     return page
 
 
+def fall_silent(service: FakeService, *told: Status) -> None:
+    """Tell whoever follows the status these, and then nothing for ever."""
+
+    async def changes() -> AsyncGenerator[Status]:
+        for status in told:
+            yield status
+        await anyio.sleep_forever()
+
+    service.changes = changes  # type: ignore[method-assign]
+
+
 async def test_a_connection_that_went_silent_is_told_and_tried_again(page: Page, service: FakeService) -> None:
     """As behind a proxy whose daemon is gone: the stream stays open, and nothing comes."""
     heard = service.changes
-
-    async def silent() -> AsyncGenerator[Status]:
-        yield service.status()
-        await anyio.sleep_forever()
-
-    service.changes = silent  # type: ignore[method-assign]
+    fall_silent(service, service.status())
     await page.clock.install()
     await page.goto("/")
     await expect(page.get_by_role("status")).to_have_text("Healthy")
@@ -81,12 +87,7 @@ async def test_a_page_comes_back_after_its_daemon_does(health: Page) -> None:
 async def test_a_page_comes_back_after_a_dead_proxy_does(page: Page, service: FakeService) -> None:
     """It takes connections of both kinds and never answers."""
     heard = service.changes
-
-    async def dead() -> AsyncGenerator[Status]:
-        await anyio.sleep_forever()
-        yield service.status()
-
-    service.changes = dead  # type: ignore[method-assign]
+    fall_silent(service)
     await page.clock.install()
     await page.goto("/")
     await expect(page.get_by_role("status")).to_have_text("Connecting…")
